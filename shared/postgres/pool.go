@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Options say how to reach the database.
+type Options struct {
+	// URL is a PostgreSQL connection string or URL.
+	URL string
+	// AppName is what pg_stat_activity shows as application_name.
+	AppName string
+	// MaxConns bounds the pool; 0 means 4.
+	MaxConns int
+	// ConnectTimeout bounds one attempt to connect; 0 means 5 s.
+	ConnectTimeout time.Duration
+}
+
+const (
+	defaultMaxConns       = 4
+	defaultConnectTimeout = 5 * time.Second
+	// idleInTransaction ends a session whose client has gone silent in the middle of a
+	// transaction (a stopped process, a cut cable): its locks would block the scope until TCP
+	// gives up, which can take hours. Our own code never thinks for that long between statements.
+	idleInTransaction = time.Minute
+)
+
+// Connect returns a pool that dials lazily: a database that is away is not an
+// error here but at the first query, so that a component can start and say so.
+func Connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
+	cfg, err := poolConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	return pgxpool.NewWithConfig(ctx, cfg)
+}
+
+// poolConfig validates the options. pgx leaves passwords out of its parse errors.
+func poolConfig(o Options) (*pgxpool.Config, error) {
+	if o.URL == "" {
+		return nil, errors.New("no database given: set TIDEMARK_DATABASE_URL, for example postgres://tidemark@localhost/tidemark")
+	}
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("TIDEMARK_DATABASE_URL: %w", err)
+	}
+	cfg.MaxConns = defaultMaxConns
+	if o.MaxConns > 0 {
+		cfg.MaxConns = int32(o.MaxConns)
+	}
+	cfg.ConnConfig.ConnectTimeout = defaultConnectTimeout
+	if o.ConnectTimeout > 0 {
+		cfg.ConnConfig.ConnectTimeout = o.ConnectTimeout
+	}
+	params := cfg.ConnConfig.RuntimeParams
+	if o.AppName != "" {
+		params["application_name"] = o.AppName
+	}
+	params["idle_in_transaction_session_timeout"] = fmt.Sprint(idleInTransaction.Milliseconds())
+	// Times are written by the database and read as instants; a session time zone would only
+	// show in text output, where it misleads.
+	params["timezone"] = "UTC"
+	return cfg, nil
+}

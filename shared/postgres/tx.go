@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Beginner is a pool or a connection.
+type Beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// InTx runs fn in a READ COMMITTED transaction and commits it. An error from fn
+// rolls everything back and is returned as it is. Deadlocks and serialization
+// failures, which say nothing about the work itself, are tried again up to
+// attempts times in all; fn must therefore have no effect outside the transaction.
+func InTx(ctx context.Context, db Beginner, attempts int, fn func(tx pgx.Tx) error) error {
+	for n := 1; ; n++ {
+		err := pgx.BeginFunc(ctx, db, fn)
+		if err == nil || n >= attempts || !Retryable(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// SQLSTATE codes that decisions hang on.
+const (
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	lockNotAvailable     = "55P03"
+)
+
+// Retryable reports whether the server gave up on the transaction for the sake
+// of another one: running it again may well succeed.
+func Retryable(err error) bool {
+	code := Code(err)
+	return code == serializationFailure || code == deadlockDetected
+}
+
+// LockTimeout reports whether a lock could not be had within lock_timeout.
+func LockTimeout(err error) bool { return Code(err) == lockNotAvailable }
+
+// Code returns the SQLSTATE of an error of the server, or "".
+func Code(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
