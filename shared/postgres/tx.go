@@ -3,6 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -42,6 +45,24 @@ func Retryable(err error) bool {
 
 // LockTimeout reports whether a lock could not be had within lock_timeout.
 func LockTimeout(err error) bool { return Code(err) == lockNotAvailable }
+
+// Unavailable reports whether the error says that the connection or the server went away,
+// rather than anything about the statement. Whether a commit that ended this way took
+// effect is not known.
+func Unavailable(err error) bool {
+	if err == nil {
+		return false
+	}
+	if code := Code(err); code != "" {
+		// Class 08: connection exceptions; 57P01 to 57P05: the server ended the session; 25P03: it
+		// did so because the client was silent inside a transaction.
+		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "25P03"
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed)
+}
 
 // Code returns the SQLSTATE of an error of the server, or "".
 func Code(err error) string {

@@ -24,9 +24,6 @@ ALTER TABLE data_ingestion_jobs ALTER COLUMN requested_at SET DEFAULT now();
 UPDATE data_ingestion_jobs SET requested_at = now()
     WHERE requested_at IS NULL AND state IN ('NOT_STARTED', 'QUEUED');
 
--- The jobs that a pipeline began with; NULL for the original's, whose root is the lowest id.
-ALTER TABLE pipelines ADD COLUMN IF NOT EXISTS root_job_ids integer[];
-
 -- Pipelines that joined a job which another one created. The creator is
 -- data_ingestion_jobs.pipeline_id.
 CREATE TABLE IF NOT EXISTS pipeline_joins (

@@ -1,0 +1,101 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tidemark/shared/job"
+	"tidemark/shared/ledger"
+	"tidemark/shared/signal"
+)
+
+// relayPage bounds one read of waiting jobs.
+const relayPage = 500
+
+// relay signals waiting jobs that have no live signal.
+type relay struct {
+	opts    Options
+	db      *pgxpool.Pool
+	signals *signal.Sender
+	// seen says since when a waiting job's task counts as being processed.
+	seen map[flight]time.Time
+}
+
+// flight is one delivery of a job's signal.
+type flight struct {
+	job int64
+	seq int
+}
+
+// tick looks after every waiting job once. Trouble ends the tick; the next one starts over.
+func (r *relay) tick(ctx context.Context) {
+	if err := r.signals.Publish(ctx); err != nil {
+		r.warn(ctx, err)
+		return
+	}
+	inFlight := map[flight]time.Time{}
+	for _, c := range job.Configs() {
+		for after := int64(0); ; {
+			page, err := r.opts.Ledger.Claimable(ctx, r.db, c.JobType, r.opts.RelayGrace, after, relayPage)
+			if err != nil {
+				r.warn(ctx, err)
+				return
+			}
+			for _, t := range page {
+				if err := r.ensure(ctx, t, inFlight); err != nil {
+					r.warn(ctx, err)
+					return
+				}
+				after = t.JobID
+			}
+			if len(page) < relayPage {
+				break
+			}
+		}
+	}
+	// What is not in flight any more is forgotten.
+	r.seen = inFlight
+}
+
+// ensure makes sure that one job's signal is alive.
+func (r *relay) ensure(ctx context.Context, t ledger.Ticket, inFlight map[flight]time.Time) error {
+	presence, err := r.signals.Ensure(ctx, t)
+	if err != nil {
+		return err
+	}
+	now, key := time.Now(), flight{t.JobID, t.SignalSeq}
+	since, known := r.seen[key]
+	if !known {
+		since = now
+	}
+	if presence == signal.InFlight {
+		inFlight[key] = since
+	}
+	if !needsNewID(presence, now.Sub(since), r.opts.StuckAfter) {
+		if presence == signal.Sent || presence == signal.Rerun {
+			r.opts.Logger.Info("signal sent again", "job", t.JobID, "scope", t.Scope.String(), "was", presence)
+		}
+		return nil
+	}
+	fresh, waits, err := r.opts.Ledger.Renumber(ctx, r.db, t)
+	if err != nil || !waits {
+		return err
+	}
+	delete(inFlight, key)
+	r.opts.Logger.Warn("signal stuck, sent under a new id", "job", t.JobID, "scope", t.Scope.String(), "was", presence)
+	return r.signals.Send(ctx, fresh)
+}
+
+// needsNewID decides whether a waiting job's task will not be delivered any more: its id
+// is blocked, or it counts as being processed for longer than a look can take.
+func needsNewID(p signal.Presence, inFlight, stuckAfter time.Duration) bool {
+	return p == signal.Blocked || p == signal.InFlight && inFlight >= stuckAfter
+}
+
+func (r *relay) warn(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		r.opts.Logger.Warn("relay", "err", err)
+	}
+}

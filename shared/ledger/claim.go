@@ -1,0 +1,171 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/job"
+	"tidemark/shared/postgres"
+)
+
+// Claim is the right to work on a job, good until its lease runs out.
+type Claim struct {
+	JobID  int64
+	Scope  job.Scope
+	Filter job.Filter
+	// Token is unique to this claim. Every write for the job is guarded by it, so a worker
+	// that lost the job, without knowing it yet, cannot touch it any more.
+	Token string
+	// Lease is how long the claim is good after each renewal.
+	Lease time.Duration
+	// Attempt is 1 for the first run of the job.
+	Attempt int
+}
+
+// Sight is what a look at a scope found.
+type Sight string
+
+const (
+	// Claimed: a job was waiting, and is ours now.
+	Claimed Sight = "claimed"
+	// Nothing waits in the scope.
+	Nothing Sight = "nothing"
+	// Busy: a job waits, behind one that runs. Whoever runs that looks again when it is done.
+	Busy Sight = "busy"
+	// Held: an aggregation waits for recalculations of its module and year. The last of them signals it.
+	Held Sight = "held"
+	// Postponed: the job is not due yet (run_after).
+	Postponed Sight = "postponed"
+	// Contended: requesters held the scope's door for longer than a claim may wait. Look again.
+	Contended Sight = "contended"
+)
+
+// tokenPrefix marks the claims of Tidemark's own workers in locked_by.
+const tokenPrefix = "tidemark-"
+
+// NewToken returns a claim token: the host, for people, and 64 random bits, for the fence.
+// It fits into application_name (63 bytes), by which a lost worker's session is found.
+func NewToken() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand aborts the program instead
+	host, _ := os.Hostname()
+	host, _, _ = strings.Cut(host, ".")
+	return tokenPrefix + host[:min(len(host), 30)] + "-" + hex.EncodeToString(b[:])
+}
+
+// doorTimeout bounds how long a claim queues behind requesters that have not committed.
+// While it queues, new requesters of the scope queue behind it.
+const doorTimeout = time.Second
+
+// doorExclusive keeps requesters of the scope out until the transaction ends. The limit is
+// for this transaction only: a claim is a worker's, and a worker has other scopes to look at.
+const (
+	limitLockWait = `SELECT set_config('lock_timeout', @timeout, true)`
+	doorExclusive = `SELECT pg_advisory_xact_lock(@space::integer, @door::integer)`
+)
+
+// enter takes the scope's door in exclusive mode.
+func enter(ctx context.Context, tx pgx.Tx, s job.Scope) error {
+	batch := &pgx.Batch{}
+	batch.Queue(limitLockWait, pgx.StrictNamedArgs{"timeout": fmt.Sprintf("%dms", doorTimeout.Milliseconds())})
+	batch.Queue(doorExclusive, pgx.StrictNamedArgs{"space": doorSpace, "door": door(s)})
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// lookTemplate reads the waiting job of a scope and everything that could forbid its claim.
+// It runs after the door was taken, in a statement of its own, so that it sees what the
+// requesters it waited for have committed. The row lock is against other programs.
+const lookTemplate = `
+SELECT j.id,
+       coalesce(j.run_after > clock_timestamp(), false) AS postponed,
+       EXISTS (SELECT FROM data_ingestion_jobs r
+                WHERE r.job_type = '{type}' AND r.state = 'RUNNING' AND {r.scope}) AS busy,
+       {held} AS held
+  FROM data_ingestion_jobs j
+ WHERE j.job_type = '{type}' AND j.state IN ('NOT_STARTED', 'QUEUED') AND {j.scope}
+   FOR UPDATE OF j`
+
+// waitingJob is a row of lookTemplate.
+type waitingJob struct {
+	ID                    int64
+	Postponed, Busy, Held bool
+}
+
+// sight decides whether a waiting job may be claimed.
+func (w waitingJob) sight() Sight {
+	switch {
+	case w.Busy:
+		return Busy
+	case w.Postponed:
+		return Postponed
+	case w.Held:
+		return Held
+	default:
+		return Claimed
+	}
+}
+
+// claimStatement starts the run: its time is after the commit of everybody who joined.
+const claimStatement = `
+UPDATE data_ingestion_jobs
+   SET state = 'RUNNING', locked_by = @token, locked_at = clock_timestamp(), started_at = clock_timestamp(),
+       lease_expires_at = clock_timestamp() + @lease::interval, attempts = attempts + 1, result = NULL,
+       status_message = 'started', progress_done = NULL, progress_total = NULL
+ WHERE id = @id AND state IN ('NOT_STARTED', 'QUEUED')
+RETURNING carbon_report_module_ids, attempts`
+
+const uniqueViolation = "23505"
+
+// Claim takes the waiting job of a scope, if there is one and nothing forbids it.
+// The claim is nil unless the sight is [Claimed].
+func (l *Ledger) Claim(ctx context.Context, db postgres.Beginner, s job.Scope, lease time.Duration) (*Claim, Sight, error) {
+	st, err := l.statementsFor(s)
+	if err != nil {
+		return nil, "", err
+	}
+	c := &Claim{Scope: s, Token: NewToken(), Lease: lease}
+	sight := Nothing
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		if err := enter(ctx, tx, s); err != nil {
+			return err
+		}
+		args := pgx.NamedArgs(scopeArgs(s))
+		args["max_hold"] = l.maxHold
+		rows, err := tx.Query(ctx, st.look, args)
+		if err != nil {
+			return err
+		}
+		w, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[waitingJob])
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if sight = w.sight(); sight != Claimed {
+			return nil
+		}
+		c.JobID = w.ID
+		return tx.QueryRow(ctx, st.claim, pgx.StrictNamedArgs{"id": w.ID, "token": c.Token, "lease": lease}).Scan(&c.Filter, &c.Attempt)
+	})
+	switch {
+	case postgres.LockTimeout(err):
+		return nil, Contended, nil
+	case postgres.Code(err) == uniqueViolation:
+		// Another program started a job of the scope between our look and our claim.
+		return nil, Busy, nil
+	case err != nil:
+		return nil, "", fmt.Errorf("claim %s: %w", s, err)
+	case sight != Claimed:
+		return nil, sight, nil
+	}
+	return c, Claimed, nil
+}

@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/job"
+)
+
+// finishStatement is the fence: without the token of the claim that runs now, no row.
+// locked_by stays, it says who ran the job.
+const finishStatement = `
+UPDATE data_ingestion_jobs
+   SET state = 'FINISHED', result = @result::ingestion_result_enum, finished_at = clock_timestamp(), status_message = @message,
+       lease_expires_at = NULL, meta = (coalesce(meta::jsonb, '{}') || @meta::jsonb)::json
+ WHERE id = @id AND locked_by = @token AND state = 'RUNNING'
+RETURNING pipeline_id, provider`
+
+// demoteTemplate makes room for the job as the current one of its combination. Rows that
+// run, another program's, are left alone.
+const demoteTemplate = `
+UPDATE data_ingestion_jobs SET is_current = false
+ WHERE is_current AND id <> @id AND state <> 'RUNNING'
+   AND target_type = 'DATA_ENTRIES' AND ingestion_method = 'computed' AND {combination}`
+
+const promote = `UPDATE data_ingestion_jobs SET is_current = true WHERE id = @id`
+
+// waitingScopeTemplate finds the job that waits in a scope.
+const waitingScopeTemplate = `
+SELECT j.id, j.signal_seq FROM data_ingestion_jobs j
+ WHERE j.job_type = '{type}' AND j.state IN ('NOT_STARTED', 'QUEUED') AND {j.scope}`
+
+// Finish ends the job in the transaction that wrote its data: data, result, follow-up
+// request and pipeline status are committed together or not at all. [ErrLost] means that
+// the job is no longer ours: roll back.
+//
+// A recalculation that did not end in [job.Error] requests the aggregation of its module
+// and year on behalf of all its pipelines; one that did at least wakes an aggregation that
+// is held. The tickets are to be signalled after the commit.
+//
+// A calculation that failed is finished in a transaction of its own, with
+// [job.Error], after its data was rolled back.
+func (l *Ledger) Finish(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome) ([]Ticket, error) {
+	fail := func(err error) ([]Ticket, error) { return nil, fmt.Errorf("finish job %d: %w", c.JobID, err) }
+	st, err := l.statementsFor(c.Scope)
+	if err != nil {
+		return fail(err)
+	}
+	meta, err := finishMeta(c.Scope.Type, o)
+	if err != nil {
+		return fail(err)
+	}
+	var pipeline *uuid.UUID
+	var provider string
+	err = tx.QueryRow(ctx, st.finish, pgx.NamedArgs{"id": c.JobID, "token": c.Token, "result": o.Result,
+		"message": o.Message, "meta": meta}).Scan(&pipeline, &provider)
+	if err == pgx.ErrNoRows {
+		return fail(ErrLost)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if err := l.makeCurrent(ctx, tx, c.Scope, c.JobID); err != nil {
+		return fail(err)
+	}
+	tickets, err := l.followUp(ctx, tx, c, o.Result, pipeline, provider)
+	if err != nil {
+		return fail(err)
+	}
+	return tickets, settle(ctx, tx, c.JobID)
+}
+
+// finishMeta is what a finished job adds to its meta.
+func finishMeta(t job.Type, o job.Outcome) ([]byte, error) {
+	meta := map[string]json.RawMessage{}
+	if o.Detail != nil {
+		key := "recalculation"
+		if t == job.Aggregation {
+			key = "aggregation"
+		}
+		meta[key] = o.Detail
+	}
+	return json.Marshal(meta)
+}
+
+// makeCurrent marks the job as the latest of its combination, as the original's views read it.
+func (l *Ledger) makeCurrent(ctx context.Context, tx pgx.Tx, s job.Scope, jobID int64) error {
+	args := pgx.NamedArgs(scopeArgs(s))
+	args["id"] = jobID
+	batch := &pgx.Batch{}
+	batch.Queue(l.sql[s.Type].demote, args)
+	batch.Queue(promote, pgx.StrictNamedArgs{"id": jobID})
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// followUp requests what the finished job makes necessary.
+func (l *Ledger) followUp(ctx context.Context, tx pgx.Tx, c *Claim, r job.Result, pipeline *uuid.UUID, provider string) ([]Ticket, error) {
+	if c.Scope.Type != job.EmissionRecalc {
+		return nil, nil
+	}
+	up := c.Scope.Aggregation()
+	if r == job.Error {
+		return l.waiting(ctx, tx, up)
+	}
+	b := Batch{Provider: provider, Requests: []Request{{Scope: up}}}
+	if pipeline != nil {
+		b.Pipeline = *pipeline
+	}
+	tickets, err := l.Request(ctx, tx, b)
+	if err != nil {
+		return nil, err
+	}
+	return tickets, followPipelines(ctx, tx, c.JobID, tickets[0].JobID)
+}
+
+// waiting returns a ticket for the job that waits in a scope, if one does.
+func (l *Ledger) waiting(ctx context.Context, tx pgx.Tx, s job.Scope) ([]Ticket, error) {
+	rows, err := tx.Query(ctx, l.sql[s.Type].waitingScope, pgx.NamedArgs(scopeArgs(s)))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Ticket, error) {
+		t := Ticket{Scope: s}
+		return t, row.Scan(&t.JobID, &t.SignalSeq)
+	})
+}

@@ -1,0 +1,146 @@
+package ledger
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"tidemark/shared/job"
+)
+
+// DefaultMaxHold bounds how long an aggregation waits for the recalculations of
+// its module and year.
+const DefaultMaxHold = 10 * time.Minute
+
+// Ledger works the protocol. It holds no connection: every method is given the
+// transaction or pool to work on, so a request can share the caller's transaction.
+// It is safe for concurrent use.
+type Ledger struct {
+	sql     map[job.Type]statements
+	maxHold time.Duration
+}
+
+// New returns a ledger that holds an aggregation back for at most maxHold.
+func New(maxHold time.Duration) *Ledger {
+	l := &Ledger{sql: make(map[job.Type]statements), maxHold: maxHold}
+	for _, c := range job.Configs() {
+		l.sql[c.JobType] = statementsOf(c)
+	}
+	return l
+}
+
+// statements are the texts that the protocol runs, those that differ by job type rendered
+// from its DedupConfig. They are data, not code, so that the tests can break one on purpose
+// and see that it is noticed.
+type statements struct {
+	door, create, widen, join                 string // request.go
+	look, claim                               string // claim.go
+	mark, renew                               string // lease.go
+	finish, demote, waitingScope              string // finish.go
+	otherWaiting, requeue, supersede, abandon string // giveback.go
+	recheck                                   string // reap.go
+	claimable                                 string // relay.go
+}
+
+// statementsOf renders the statements of one configuration.
+func statementsOf(c job.DedupConfig) statements {
+	r := newRenderer(c)
+	return statements{
+		door: doorShared, create: r.Replace(createTemplate), widen: r.Replace(widenTemplate), join: r.Replace(joinTemplate),
+		look: r.Replace(lookTemplate), claim: claimStatement,
+		mark:   nameSession,
+		finish: finishStatement, demote: r.Replace(demoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
+		otherWaiting: r.Replace(otherWaitingTemplate), requeue: requeueStatement, supersede: supersedeStatement, abandon: abandonStatement,
+		recheck:   recheckStatement,
+		claimable: r.Replace(claimableTemplate),
+	}
+}
+
+// newRenderer maps the placeholders of the templates to the SQL of one configuration.
+func newRenderer(c job.DedupConfig) *strings.Replacer {
+	each := func(format, separator string) string {
+		var parts []string
+		for _, col := range c.ScopeColumns {
+			parts = append(parts, strings.ReplaceAll(format, "?", string(col)))
+		}
+		return strings.Join(parts, separator)
+	}
+	// The original's "current" rows are per combination of all three columns.
+	var combination []string
+	for _, col := range []job.Column{job.ModuleType, job.DataEntryType, job.Year} {
+		if slices.Contains(c.ScopeColumns, col) {
+			combination = append(combination, fmt.Sprintf("%[1]s = @%[1]s", col))
+		} else {
+			combination = append(combination, fmt.Sprintf("%s IS NULL", col))
+		}
+	}
+	return strings.NewReplacer(
+		"{type}", string(c.JobType),
+		"{columns}", each("?", ", "),
+		"{w.columns}", each("w.?", ", "),
+		"{j.columns}", each("j.?", ", "),
+		"{wanted}", fmt.Sprintf("unnest(%s, @filter::text[]) AS w (%s, filter)", each("@?::integer[]", ", "), each("?", ", ")),
+		"{match}", each("j.? = w.?", " AND "),
+		"{j.scope}", each("j.? = @?", " AND "),
+		"{r.scope}", each("r.? = @?", " AND "),
+		"{r.same}", each("r.? = j.?", " AND "),
+		"{j.complete}", each("j.? IS NOT NULL", " AND "),
+		"{j.predicate}", c.Predicate(),
+		"{combination}", strings.Join(combination, " AND "),
+		"{conflict}", fmt.Sprintf("%s WHERE %s", c.ConflictTarget(), c.Predicate()),
+		"{held}", heldBy(c),
+	)
+}
+
+// heldBy is the SQL condition under which a waiting job j must not be claimed yet:
+// an aggregation while a recalculation of its module and year waits or runs, at
+// most @max_hold after it was requested. A job that does not say when it was
+// requested is not held, for nothing would ever end the hold.
+func heldBy(c job.DedupConfig) string {
+	if c.JobType != job.Aggregation {
+		return "false"
+	}
+	return `(coalesce(j.requested_at > clock_timestamp() - @max_hold::interval, false) AND EXISTS (
+            SELECT FROM data_ingestion_jobs up
+             WHERE up.job_type = 'emission_recalc' AND up.state IN ('NOT_STARTED', 'QUEUED', 'RUNNING')
+               AND up.module_type_id = j.module_type_id AND up.year = j.year))`
+}
+
+// statementsFor returns the statements of a scope's type, or why the scope cannot be worked on.
+func (l *Ledger) statementsFor(s job.Scope) (statements, error) {
+	if err := s.Check(); err != nil {
+		return statements{}, err
+	}
+	return l.sql[s.Type], nil
+}
+
+// scopeArgs binds the scope columns of one scope.
+func scopeArgs(s job.Scope) map[string]any {
+	return map[string]any{
+		string(job.ModuleType):    s.ModuleType,
+		string(job.DataEntryType): s.DataEntryType,
+		string(job.Year):          s.Year,
+	}
+}
+
+// The doors are advisory locks that whoever requests a scope passes in shared mode
+// and whoever moves its waiting job (claim, release, reap) in exclusive mode, each
+// until the end of the transaction. The row locks alone would be enough to keep
+// the promise, but not to keep it in time: PostgreSQL lets a new share lock pass
+// an exclusive one that waits, so a scope with a steady stream of joiners would
+// never be claimed. Advisory locks queue in order.
+//
+// There are doorCount of them, not one a scope, so that a wide fan-out cannot
+// exhaust the server's lock table. Two scopes behind one door only wait a little.
+const (
+	doorSpace = 0x74696465 // "tide"; keeps clear of the original's 1236 to 1239
+	doorCount = 1024
+)
+
+func door(s job.Scope) int32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.String()))
+	return int32(h.Sum32() % doorCount)
+}

@@ -1,0 +1,26 @@
+// Package worker runs jobs.
+//
+// A worker serves the queues of every deduplicated job type. A task says no more than
+// "look at this scope" (shared/signal); what there is to do is read from the record
+// (shared/ledger). For each delivery the worker decides what the task asks for
+// ([decide]), then looks at the scope until nothing can be claimed there any more:
+//
+//	claim ──► begin ──► compute, write ──► finish + follow-ups ──► commit ──► signal follow-ups ──► look again
+//	              └── heartbeat renews the lease all the while ──┘
+//
+// Data and finish are one transaction, fenced by the claim's token: a worker that lost its
+// job (stopped for longer than its lease, cut off, reaped) writes nothing.
+//
+// What ends a run, and what follows ([endOf]):
+//
+//	the calculation returned          SUCCESS or WARNING, committed with its data
+//	the calculation failed, panicked  data rolled back, ERROR; never tried again by itself
+//	  or ran out of time
+//	deadlock, serialization failure   data rolled back, tried again inside the run, three times in all
+//	the database went away            data rolled back, given back like a lost worker's job
+//	the lease was lost                data rolled back, nothing written: it is somebody else's job
+//	shutdown                          data rolled back, released; the run does not count
+//
+// Redis is not part of a run. asynq's own leases and cancellations are ignored while
+// one is under way: a Redis that is away for a minute costs no work.
+package worker

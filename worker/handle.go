@@ -1,0 +1,189 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/job"
+	"tidemark/shared/ledger"
+	"tidemark/shared/postgres"
+	"tidemark/shared/signal"
+)
+
+// handle processes one task. An error archives it: its job failed, or it cannot be
+// understood, or PostgreSQL is away. The last is no loss: a task of ours whose job still
+// waits is run again by the relay; a wish that is not in the record yet stays visible,
+// and asynq tries it again if its sender wanted that.
+func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
+	if !w.begin() {
+		// Too late: asynq puts the task back into the queue when its patience is over, and ends ctx.
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	defer w.active.Done()
+	id, _ := asynq.GetTaskID(ctx)
+	queue, _ := asynq.GetQueueName(ctx)
+	d, err := signal.Parse(queue, id, task)
+	if err != nil {
+		return archive(err)
+	}
+	// asynq ends ctx when it loses Redis; the record does not depend on that.
+	failed, err := w.serve(context.WithoutCancel(ctx), d, task)
+	if err != nil {
+		w.log.Warn("task not served", "task", id, "err", err)
+		return err
+	}
+	return archive(failed)
+}
+
+// archive makes asynq keep the task, visible, and leave it alone.
+func archive(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+}
+
+// serve does what the delivery asks for. failed is the failure of the job that the task
+// stands for; err is trouble that says nothing about it.
+func (w *Worker) serve(ctx context.Context, d signal.Delivery, task *asynq.Task) (failed, err error) {
+	incident, answer, err := w.signals.History(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	own, answer, err := w.ownJob(ctx, d, answer)
+	if err != nil {
+		return nil, err
+	}
+	jobID := d.JobID
+	if own != nil {
+		jobID = own.ID
+	}
+	switch act := decide(d, incident, answer, own); act {
+	case ignore:
+		return nil, nil
+	case report:
+		return jobFailed(own.ID, deref(own.Message)), nil
+	case request:
+		ticket, err := w.request(ctx, d.Scope, signal.Answer{Pipeline: uuid.New(), Incident: incident}, task)
+		if err != nil {
+			return nil, err
+		}
+		w.log.Info("task made into a request", "task", d.TaskID, "job", ticket.JobID, "created", ticket.Created)
+		jobID = ticket.JobID
+	}
+	return w.look(ctx, d.Scope, jobID)
+}
+
+// ownJob returns the job that the task stands for, nil if the record has none. An answer
+// whose transaction did not commit is none, and nil is returned in its place.
+func (w *Worker) ownJob(ctx context.Context, d signal.Delivery, answer *signal.Answer) (*ledger.Job, *signal.Answer, error) {
+	if answer != nil {
+		p, err := w.ledger.Pipeline(ctx, w.control, answer.Pipeline)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+			answer = nil
+		case err != nil:
+			return nil, nil, err
+		}
+		for _, j := range p.Jobs {
+			if scopeMatches(j, d.Scope) {
+				return &j, answer, nil
+			}
+		}
+	}
+	if d.JobID == 0 {
+		return nil, answer, nil
+	}
+	j, err := w.ledger.Job(ctx, w.control, d.JobID)
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && !scopeMatches(j, d.Scope) {
+		return nil, answer, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &j, answer, nil
+}
+
+// request makes the task a request, and marks the task with it. The mark is set before the
+// commit: a request without a mark would be made again when the task is redelivered, while
+// a mark without its request names a pipeline that does not exist, and does not count.
+func (w *Worker) request(ctx context.Context, s job.Scope, a signal.Answer, task *asynq.Task) (ledger.Ticket, error) {
+	var ticket ledger.Ticket
+	err := postgres.InTx(ctx, w.control, runAttempts, func(tx pgx.Tx) error {
+		if _, _, err := w.ledger.OpenPipeline(ctx, tx, ledger.NewPipeline{ID: a.Pipeline, Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}); err != nil {
+			return err
+		}
+		tickets, err := w.ledger.Request(ctx, tx, ledger.Batch{Pipeline: a.Pipeline, Requests: []ledger.Request{{Scope: s}}})
+		if err != nil {
+			return err
+		}
+		ticket = tickets[0]
+		return a.Record(task)
+	})
+	return ticket, err
+}
+
+// look runs what waits in the scope until nothing can be claimed. It returns the failure
+// of the job own, if that is among what it ran.
+func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err error) {
+	calculate, ok := w.opts.Calculations[s.Type]
+	if !ok {
+		return fmt.Errorf("no calculation for %s in this worker", s.Type), nil
+	}
+	select {
+	case w.slots <- struct{}{}:
+		defer func() { <-w.slots }()
+	case <-w.stopping.Done():
+		return nil, nil
+	}
+	for w.stopping.Err() == nil {
+		claim, sight, err := w.ledger.Claim(ctx, w.control, s, w.opts.Lease)
+		if err != nil {
+			return failed, err
+		}
+		switch sight {
+		case ledger.Claimed:
+		case ledger.Contended:
+			continue
+		default:
+			w.log.Debug("looked", "scope", s, "sight", sight)
+			return failed, nil
+		}
+		message, bad := w.run(ctx, claim, calculate)
+		switch {
+		case bad && claim.JobID == own:
+			failed = jobFailed(claim.JobID, message)
+		case bad:
+			// Its own task, when it is delivered, will put the failure into the archive.
+			w.signal(ctx, []ledger.Ticket{{Scope: s, JobID: claim.JobID}})
+		}
+	}
+	return failed, nil
+}
+
+func jobFailed(id int64, message string) error { return fmt.Errorf("job %d failed: %s", id, message) }
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// signal sends what can be sent; the relay does the rest.
+func (w *Worker) signal(ctx context.Context, tickets []ledger.Ticket) {
+	if len(tickets) == 0 {
+		return
+	}
+	start := time.Now()
+	if err := w.signals.Send(ctx, tickets...); err != nil {
+		w.log.Warn("signal not sent, the relay will", "jobs", len(tickets), "after", time.Since(start), "err", err)
+	}
+}

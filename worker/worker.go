@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"tidemark/shared/job"
+	"tidemark/shared/ledger"
+	"tidemark/shared/postgres"
+	"tidemark/shared/signal"
+)
+
+// Worker runs jobs until it is stopped.
+type Worker struct {
+	opts   Options
+	log    *slog.Logger
+	ledger *ledger.Ledger
+
+	// data has one connection for each job that runs; a run never waits for it.
+	data *pgxpool.Pool
+	// control carries what must not wait behind calculations: claims, renewals, failures.
+	control *pgxpool.Pool
+	rdb     redis.UniversalClient
+	signals *signal.Sender
+
+	// slots bounds the runs, also when asynq has given up on a task whose run goes on.
+	slots chan struct{}
+	// stopping ends when a stop is asked for: no new claims. releasing ends, with errShutdown,
+	// when the drain is over: what still runs is released.
+	stopping  context.Context
+	releasing context.Context
+
+	// mu orders the last begin before the wait for active.
+	mu     sync.Mutex
+	active sync.WaitGroup
+}
+
+var errShutdown = errors.New("the worker shuts down")
+
+// controlConns is enough for short statements of any number of runs.
+const controlConns = 4
+
+// New validates the options; it touches nothing.
+func New(o Options) (*Worker, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
+	}
+	return &Worker{opts: o, log: o.Logger, ledger: o.Ledger, slots: make(chan struct{}, o.Concurrency)}, nil
+}
+
+// Run serves until ctx ends, then drains and returns nil. It refuses to start on a schema
+// that does not fit. Redis or PostgreSQL may be away at any later time.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.open(ctx); err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	defer w.close()
+
+	var stop context.CancelFunc
+	w.stopping, stop = context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var release context.CancelCauseFunc
+	w.releasing, release = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer release(nil)
+
+	server := w.newServer()
+	if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	w.log.Info("worker started", "concurrency", w.opts.Concurrency, "lease", w.opts.Lease)
+	<-ctx.Done()
+
+	w.mu.Lock()
+	stop()
+	w.mu.Unlock()
+	server.Stop()
+	w.log.Info("worker drains", "at_most", w.opts.Drain)
+	drain := time.AfterFunc(w.opts.Drain, func() { release(errShutdown) })
+	w.active.Wait()
+	drain.Stop()
+	server.Shutdown()
+	w.log.Info("worker stopped")
+	return nil
+}
+
+// begin reports whether a task may still be worked on; if so, done must follow.
+func (w *Worker) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopping.Err() != nil {
+		return false
+	}
+	w.active.Add(1)
+	return true
+}
+
+func (w *Worker) open(ctx context.Context) (err error) {
+	w.data, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: w.opts.Concurrency})
+	if err != nil {
+		return err
+	}
+	w.control, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: controlConns})
+	if err != nil {
+		return err
+	}
+	if err := postgres.CheckSchema(ctx, w.control); err != nil {
+		return err
+	}
+	w.rdb, err = signal.Connect(w.opts.RedisURL)
+	if err != nil {
+		return err
+	}
+	w.signals = signal.NewSender(w.rdb)
+	return nil
+}
+
+func (w *Worker) close() {
+	w.data.Close()
+	w.control.Close()
+	_ = w.rdb.Close()
+}
+
+// newServer configures asynq: it moves tasks, nothing else is left to it.
+func (w *Worker) newServer() *asynq.Server {
+	queues := make(map[string]int)
+	for t := range w.opts.Calculations {
+		if c, err := job.ConfigOf(t); err == nil {
+			queues[c.Queue()] = 1
+		}
+	}
+	return asynq.NewServerFromRedisClient(w.rdb, asynq.Config{
+		Concurrency:       w.opts.Concurrency,
+		Queues:            queues,
+		TaskCheckInterval: w.opts.PollInterval,
+		// By then only tasks are left that came too late; see handle.
+		ShutdownTimeout: time.Second,
+		Logger:          asynqLog{w.log},
+		LogLevel:        asynq.WarnLevel,
+	})
+}
+
+// asynqLog passes asynq's own log on.
+type asynqLog struct{ log *slog.Logger }
+
+func (l asynqLog) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...), "source", "asynq") }
+func (l asynqLog) Info(args ...any)  { l.log.Info(fmt.Sprint(args...), "source", "asynq") }
+func (l asynqLog) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...), "source", "asynq") }
+func (l asynqLog) Error(args ...any) { l.log.Error(fmt.Sprint(args...), "source", "asynq") }
+
+// Fatal does not end the process: the worker decides when it stops.
+func (l asynqLog) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...), "source", "asynq") }
