@@ -1,0 +1,81 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Exporter serves the metrics and the read-only API. Make it with [New].
+type Exporter struct {
+	opts Options
+	// process holds the metrics of this process; those of the record are made for each scrape.
+	process *prometheus.Registry
+	scrapes *scrapes
+}
+
+// New validates the options. It opens nothing: a database that is away shows in
+// the answers, not here.
+func New(o Options) (*Exporter, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	e := &Exporter{opts: o, process: prometheus.NewRegistry()}
+	registerProcess(e.process, o.Version)
+	frame := &frame{pool: o.Pool, log: o.Logger, collectors: collectors(o)}
+	e.scrapes = &scrapes{collect: frame.collect, giveUp: frame.allFailed}
+	return e, nil
+}
+
+// Limits of the server. A request is a line and a few headers; an answer may take
+// as long as the longest scrape.
+const (
+	readTimeout    = 5 * time.Second
+	writeTimeout   = maxScrapeTimeout + 10*time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+	// drainTimeout is how long requests may go on after the stop signal: less than the kill
+	// delay of the usual platforms.
+	drainTimeout = 5 * time.Second
+)
+
+// Run serves until ctx is done, lets open requests end and returns nil. An error
+// means that the address cannot be had, the server broke, or requests had to be cut off.
+func (e *Exporter) Run(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.opts.ListenAddress)
+	if err != nil {
+		return fmt.Errorf("exporter: listen on %s: %w: choose another address or stop the process that has it", e.opts.ListenAddress, err)
+	}
+	if e.opts.OnListen != nil {
+		e.opts.OnListen(listener.Addr())
+	}
+	server := &http.Server{
+		Handler:           e.Handler(),
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(e.opts.Logger.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("exporter: serve on %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		return fmt.Errorf("exporter: requests were cut off after %s: %w", drainTimeout, errors.Join(err, server.Close()))
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package freshness
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/postgres"
+)
+
+const activePipelinesQuery = `
+SELECT DISTINCT ON (module_type_id) module_type_id, pipeline_id::text
+  FROM data_ingestion_jobs
+ WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING') -- reads ix_data_ingestion_jobs_active
+   AND pipeline_id IS NOT NULL
+   -- As bigint, so that an id no column can hold is unknown instead of an error.
+   AND year = $1::bigint AND module_type_id = ANY ($2::bigint[])
+ ORDER BY module_type_id, id DESC`
+
+// ActivePipelines returns, for each of these module types that has a job waiting
+// or running in this year, the uuid of the pipeline that created it. The highest
+// job id wins. Modules without one are absent; the map is never nil.
+func ActivePipelines(ctx context.Context, q postgres.Querier, year int, modules []int) (map[int]string, error) {
+	rows, err := q.Query(ctx, activePipelinesQuery, year, modules)
+	if err != nil {
+		return nil, fmt.Errorf("read active pipelines of %d: %w", year, err)
+	}
+	active := map[int]string{}
+	var (
+		module   int
+		pipeline string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&module, &pipeline}, func() error {
+		active[module] = pipeline
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read active pipelines of %d: %w", year, err)
+	}
+	return active, nil
+}
+
+const activePipelineKindsQuery = `
+SELECT coalesce(kind, 'unknown'), count(*)
+  FROM pipelines
+ -- Arrays reach the indexes, also those under the view; a join would read every job there ever was.
+ WHERE id = ANY (ARRAY(
+           SELECT pipeline_id FROM pipeline_jobs
+            WHERE job_id = ANY (ARRAY(
+                      SELECT id FROM data_ingestion_jobs WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING')))))
+ GROUP BY 1`
+
+// ActivePipelineKinds counts the pipelines with at least one job, created or
+// joined, that waits or runs. The key is pipelines.kind, "unknown" where it is
+// NULL; kinds without a pipeline are absent.
+func ActivePipelineKinds(ctx context.Context, q postgres.Querier) (map[string]int, error) {
+	rows, err := q.Query(ctx, activePipelineKindsQuery)
+	if err != nil {
+		return nil, fmt.Errorf("count active pipelines: %w", err)
+	}
+	kinds := map[string]int{}
+	var (
+		kind  string
+		count int
+	)
+	_, err = pgx.ForEachRow(rows, []any{&kind, &count}, func() error {
+		kinds[kind] = count
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count active pipelines: %w", err)
+	}
+	return kinds, nil
+}
