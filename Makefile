@@ -1,0 +1,30 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the apt packages that are missing (PostgreSQL, Redis, a C compiler)
+	@./scripts/setup
+
+build: ## bin/tidemark
+	@go build -o bin/tidemark .
+
+demo: setup build ## see Tidemark do its job, on throw-away servers, until Ctrl-C
+	@exec ./bin/tidemark demo
+
+test: setup lint ## lint, then every test, on throw-away servers
+	@go test -race -timeout 10m ./...
+
+lint: ## formatting, vet, staticcheck, module files
+	@test -z "$$(gofmt -l .)" || { echo "not formatted (gofmt -w):"; gofmt -l .; exit 1; }
+	@go vet ./...
+	@go tool staticcheck ./...
+	@go mod tidy -diff
+	@go mod verify >/dev/null
+
+bench: setup ## benchmarks; each compares two things in one run or reports a rate
+	@go test -run '^$$' -bench . -benchtime 1x ./...
+
+clean: ## remove what was built
+	@rm -rf bin

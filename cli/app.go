@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/shared/postgres"
+)
+
+// Exit codes of every command.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitRefused = 2
+)
+
+// refusedError is a command that could not be understood or must not be carried out;
+// nothing was done.
+type refusedError struct{ error }
+
+func (e refusedError) Unwrap() error { return e.error }
+
+// refuse makes an error of the caller's.
+func refuse(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
+
+// quietError ends a command that has said all there is to say.
+type quietError struct{ error }
+
+// Run carries out one command line (without the program's name) and returns the exit code.
+// Everything ends, in order, when ctx does.
+func Run(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+	app := newApp(version, stdout, stderr)
+	err := app.RunContext(ctx, append([]string{app.Name}, args...))
+	var quiet quietError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &quiet):
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "tidemark: %v\n", err)
+	var refused refusedError
+	var schema *postgres.SchemaError
+	if errors.As(err, &refused) || errors.As(err, &schema) {
+		return exitRefused
+	}
+	return exitFailed
+}
+
+func newApp(version string, stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:      "tidemark",
+		Usage:     "keep derived aggregates fresh, and say so when they are not",
+		Version:   version,
+		Writer:    stdout,
+		ErrWriter: stderr,
+		// The exit code is Run's to decide, after everything deferred has run.
+		ExitErrHandler:  func(*cli.Context, error) {},
+		HideHelpCommand: true,
+		Commands: []*cli.Command{
+			migrateCommand(), recalcCommand(), aggregateCommand(),
+			staleCommand(), jobsCommand(), exporterCommand(), workerCommand(), schedulerCommand(),
+		},
+		// Without a command: what there is. With one that does not exist: the error names it.
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return refuse("there is no command %q; `tidemark --help` lists them", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, command := range app.Commands {
+		guard(command)
+	}
+	return app
+}
+
+// guard gives a command and its subcommands the behaviour they all share.
+func guard(c *cli.Command) {
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return refusedError{err} }
+	c.HideHelpCommand = true
+	for _, sub := range c.Subcommands {
+		guard(sub)
+	}
+	if action := c.Action; action != nil {
+		c.Action = func(ctx *cli.Context) error {
+			if err := checkArguments(ctx); err != nil {
+				return err
+			}
+			return action(ctx)
+		}
+	} else {
+		c.Action = func(ctx *cli.Context) error {
+			if ctx.Args().Present() {
+				return refuse("%s: there is no %q; see `tidemark %s --help`", c.Name, ctx.Args().First(), c.Name)
+			}
+			return cli.ShowSubcommandHelp(ctx)
+		}
+	}
+}
+
+// checkArguments refuses flags behind an argument, which the library would take for
+// further arguments, and arguments where the command has none.
+func checkArguments(c *cli.Context) error {
+	for i, arg := range c.Args().Slice() {
+		if i > 0 && len(arg) > 1 && strings.HasPrefix(arg, "-") {
+			return refuse("%s: put the flag %s in front of %q", c.Command.FullName(), arg, c.Args().First())
+		}
+	}
+	want := 0
+	if c.Command.ArgsUsage != "" {
+		want = len(strings.Fields(c.Command.ArgsUsage))
+	}
+	if n := c.Args().Len(); n != want {
+		if want == 0 {
+			return refuse("%s: takes no argument, got %q", c.Command.FullName(), c.Args().First())
+		}
+		return refuse("%s: expected %s, got %d arguments", c.Command.FullName(), c.Command.ArgsUsage, n)
+	}
+	return nil
+}

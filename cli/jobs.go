@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/urfave/cli/v2"
+
+	"tidemark/shared/catalog"
+	"tidemark/shared/job"
+	"tidemark/shared/ledger"
+)
+
+func jobsCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "jobs",
+		Usage: "list jobs, newest first",
+		Flags: []cli.Flag{databaseFlag(), outputFlag(), moduleFlag(), yearFlag(),
+			typeFlag("data entry `TYPE` by name or number"),
+			&cli.StringFlag{Name: "job-type", Usage: "`TYPE` of job: aggregation, emission_recalc, csv_ingest, factor_ingest or reference_ingest"},
+			&cli.BoolFlag{Name: "active", Usage: "only what waits or runs"},
+			&cli.BoolFlag{Name: "failed", Usage: "only what ended in ERROR"},
+			&cli.StringFlag{Name: "pipeline", Usage: "only the jobs that this pipeline (`UUID`) created or joined"},
+			&cli.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` jobs"}},
+		Action: jobs,
+	}
+}
+
+func jobs(c *cli.Context) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	filter, err := jobFilter(c)
+	if err != nil {
+		return err
+	}
+	pool, err := connect(c)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	found, err := ledger.New(ledger.DefaultMaxHold).Jobs(c.Context, pool, filter)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if found == nil {
+			found = []ledger.Job{}
+		}
+		return writeJSON(c.App.Writer, found)
+	}
+	if len(found) == 0 {
+		fmt.Fprintln(c.App.Writer, "no such jobs")
+		return nil
+	}
+	t := newTable(c.App.Writer, "JOB", "TYPE", "MODULE", "ENTRIES", "YEAR", "STATE", "RESULT", "FINISHED", "MESSAGE")
+	for _, j := range found {
+		t.row(fmt.Sprint(j.ID), j.Type, nameOr(j.ModuleType, moduleName), nameOr(j.DataEntryType, typeName), nameOr(j.Year, number),
+			j.State, textOr(j.Result), timeOr(j.FinishedAt, "-"), oneLine(textOr(j.Message)))
+	}
+	return t.flush()
+}
+
+func jobFilter(c *cli.Context) (ledger.JobFilter, error) {
+	f := ledger.JobFilter{Type: job.Type(c.String("job-type")), Year: c.Int(flagYear), Active: c.Bool("active"), Failed: c.Bool("failed"), Limit: c.Int("limit")}
+	if f.Limit < 1 {
+		return f, refuse("--limit %d: at least 1", f.Limit)
+	}
+	if f.Active && f.Failed {
+		return f, refuse("--active and --failed: a job that failed is not active; give one of them")
+	}
+	m, err := moduleOf(c)
+	if err != nil {
+		return f, err
+	}
+	f.ModuleType = m.ID
+	if c.String(flagType) != "" {
+		t, err := typeOf(c, catalog.DataEntryTypes())
+		if err != nil {
+			return f, err
+		}
+		f.DataEntryType = t.ID
+	}
+	if text := c.String("pipeline"); text != "" {
+		if f.Pipeline, err = uuid.Parse(text); err != nil {
+			return f, refuse("--pipeline %q: not a uuid: %w", text, err)
+		}
+	}
+	return f, nil
+}
+
+func typeName(id int) string {
+	if t, ok := catalog.DataEntryTypeByID(id); ok {
+		return t.Name
+	}
+	return fmt.Sprint(id)
+}
+
+func number(n int) string { return fmt.Sprint(n) }
+
+func nameOr(id *int, name func(int) string) string {
+	if id == nil {
+		return "-"
+	}
+	return name(*id)
+}
+
+func textOr(s *string) string {
+	if s == nil {
+		return "-"
+	}
+	return *s
+}
+
+// oneLine keeps a message inside its row.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	const most = 100
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
