@@ -58,8 +58,9 @@ func ConfigOf(t Type) (DedupConfig, error) {
 }
 
 // Check refuses a scope that the configuration does not describe: another job
-// type, a scope column that is missing, or one that does not belong to it. A
-// missing key would slip past the unique index, as NULLs are distinct there.
+// type, a scope column that is missing or does not fit, or one that does not
+// belong to it. A missing key would slip past the unique index, as NULLs are
+// distinct there; one that does not fit would name another scope.
 func (c DedupConfig) Check(s Scope) error {
 	if s.Type != c.JobType {
 		return fmt.Errorf("scope %s: job type %q does not match the dedup configuration of %q", s, s.Type, c.JobType)
@@ -69,6 +70,8 @@ func (c DedupConfig) Check(s Scope) error {
 		switch {
 		case has && v <= 0:
 			return fmt.Errorf("scope %s: %s must be set for %s: scope keys must be set", s, col, c.JobType)
+		case has && v > maxKey:
+			return fmt.Errorf("scope %s: %s = %d is out of range", s, col, v)
 		case !has && v != 0:
 			return fmt.Errorf("scope %s: %s = %d is not a scope column of %s", s, col, v, c.JobType)
 		}

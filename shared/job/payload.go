@@ -1,7 +1,6 @@
 package job
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -32,13 +31,9 @@ func (c DedupConfig) ParsePayload(payload []byte) (Scope, error) {
 		return Scope{}, fmt.Errorf("payload of %s task: %s; expected for example %s",
 			c.JobType, reason, c.Payload(Scope{ModuleType: 2, DataEntryType: 20, Year: 2025}))
 	}
-	dec := json.NewDecoder(bytes.NewReader(payload))
 	var fields map[Column]int
-	if err := dec.Decode(&fields); err != nil {
+	if err := json.Unmarshal(payload, &fields); err != nil {
 		return fail("not a JSON object of integers (" + err.Error() + ")")
-	}
-	if dec.More() {
-		return fail("more than one JSON value")
 	}
 	s := Scope{Type: c.JobType}
 	for col, v := range fields {

@@ -50,7 +50,7 @@ func statementsOf(c job.DedupConfig) statements {
 	return statements{
 		door: doorShared, create: r.Replace(createTemplate), widen: r.Replace(widenTemplate), join: r.Replace(joinTemplate),
 		look: r.Replace(lookTemplate), claim: claimStatement,
-		mark:   nameSession,
+		mark: nameSession, renew: renewStatement,
 		finish: finishStatement, demote: r.Replace(demoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
 		otherWaiting: r.Replace(otherWaitingTemplate), requeue: requeueStatement, supersede: supersedeStatement, abandon: abandonStatement,
 		recheck:   recheckStatement,
