@@ -63,7 +63,7 @@ func newApp(version string, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {},
 		HideHelpCommand: true,
 		Commands: []*cli.Command{
-			migrateCommand(), recalcCommand(), aggregateCommand(),
+			demoCommand(), migrateCommand(), loadCommand(), recalcCommand(), aggregateCommand(),
 			staleCommand(), jobsCommand(), exporterCommand(), workerCommand(), schedulerCommand(),
 		},
 		// Without a command: what there is. With one that does not exist: the error names it.

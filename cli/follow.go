@@ -67,7 +67,8 @@ func (v *followView) show(p ledger.PipelineState) {
 		} else {
 			active = append(active, jobName(j)+" "+progressOf(j))
 		}
-		if v.seen[j.ID] == state || v.live && !j.Finished() {
+		// What waits has been announced; what runs changes too often for lines on a terminal.
+		if v.seen[j.ID] == state || !j.Finished() && (v.live || j.State != string(job.Running)) {
 			continue
 		}
 		v.seen[j.ID] = state

@@ -16,3 +16,8 @@ CREATE INDEX CONCURRENTLY ix_data_ingestion_jobs_latest_aggregation
 DROP INDEX CONCURRENTLY IF EXISTS ix_data_ingestion_jobs_active;
 CREATE INDEX CONCURRENTLY ix_data_ingestion_jobs_active
     ON data_ingestion_jobs (id) WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING');
+
+-- What is removed from the history must be looked for here.
+DROP INDEX CONCURRENTLY IF EXISTS ix_data_ingestion_jobs_superseded_by;
+CREATE INDEX CONCURRENTLY ix_data_ingestion_jobs_superseded_by
+    ON data_ingestion_jobs (superseded_by) WHERE superseded_by IS NOT NULL;

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+
+	"tidemark/exporter"
+	"tidemark/scheduler"
+	"tidemark/shared/freshness"
+	"tidemark/shared/local"
+	"tidemark/shared/postgres"
+	"tidemark/worker"
+)
+
+func demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "demo",
+		Usage: "see it work: throw-away servers, a small university's data, the whole fleet in one process",
+		Description: "Starts PostgreSQL and Redis for itself, loads three years of flights, devices, fuels and gases,\n" +
+			"computes and aggregates them, then brings scopes into each of the four stale buckets.\n" +
+			"Ctrl-C stops everything and removes it.",
+		Flags: append([]cli.Flag{listenFlag("127.0.0.1:9877")}, logFlags()...),
+		Action: func(c *cli.Context) error {
+			log, err := newLogger(c)
+			if err != nil {
+				return err
+			}
+			if !c.IsSet(flagLogLevel) {
+				// The demo tells what happens; the components' own words come on request.
+				log = slog.New(slog.DiscardHandler)
+			}
+			d := &demo{out: c.App.Writer, log: log, version: c.App.Version, listen: c.String(flagListen)}
+			return d.run(c.Context)
+		},
+	}
+}
+
+// demo is one run of the demo.
+type demo struct {
+	out             io.Writer
+	log             *slog.Logger
+	version, listen string
+
+	database, redis string
+	pool            *pgxpool.Pool
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
+
+// run assembles servers and components, and takes them down in reverse.
+func (d *demo) run(ctx context.Context) error {
+	// The address first: that it is taken should not come out after the work.
+	probe, err := net.Listen("tcp", d.listen)
+	if err != nil {
+		return refuse("--%s: %w; choose another one", flagListen, err)
+	}
+	d.listen = probe.Addr().String()
+	if err := probe.Close(); err != nil {
+		return err
+	}
+	pg, err := local.StartPostgres(ctx)
+	if err != nil {
+		return err
+	}
+	defer pg.Stop()
+	rd, err := local.StartRedis(ctx)
+	if err != nil {
+		return err
+	}
+	defer rd.Stop()
+	d.database, d.redis = pg.URL, rd.URL
+	d.say("started a throw-away PostgreSQL and Redis")
+	if rd.Substitute {
+		d.say("  redis-server is not installed: an in-process substitute stands in")
+	}
+	if _, err := postgres.Migrate(ctx, d.database); err != nil {
+		return err
+	}
+	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark demo", MaxConns: exporterConns})
+	if err != nil {
+		return err
+	}
+	defer d.pool.Close()
+
+	group, ctx := errgroup.WithContext(ctx)
+	if err := d.components(ctx, group); err != nil {
+		return err
+	}
+	group.Go(func() error {
+		err := d.tell(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	})
+	err = group.Wait()
+	d.say("stopped, everything is removed")
+	return err
+}
+
+// components starts the three as one process would start each.
+func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
+	wo := worker.DefaultOptions()
+	wo.DatabaseURL, wo.RedisURL, wo.Calculations, wo.Logger = d.database, d.redis, calculations(), d.log.With("component", "worker")
+	wo.Drain = 2 * time.Second
+	w, err := worker.New(wo)
+	if err != nil {
+		return err
+	}
+	so := scheduler.DefaultOptions()
+	so.DatabaseURL, so.RedisURL, so.Logger = d.database, d.redis, d.log.With("component", "scheduler")
+	s, err := scheduler.New(so)
+	if err != nil {
+		return err
+	}
+	e, err := exporter.New(exporter.Options{ListenAddress: d.listen, AnonymousAPI: true, Pool: d.pool, Version: d.version,
+		Logger: d.log.With("component", "exporter")})
+	if err != nil {
+		return err
+	}
+	for _, run := range []func(context.Context) error{w.Run, s.Run, e.Run} {
+		group.Go(func() error { return run(ctx) })
+	}
+	return nil
+}
+
+// tell plays the story: load, compute, go stale, and what to try next.
+func (d *demo) tell(ctx context.Context) error {
+	start := time.Now()
+	dir, err := os.MkdirTemp("", "tidemark-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := d.load(ctx, dir); err != nil {
+		return err
+	}
+	if err := d.awaitQuiet(ctx); err != nil {
+		return err
+	}
+	d.say("recalculated and aggregated everything, %.1f s after the first load", time.Since(start).Seconds())
+	if err := d.goStale(ctx); err != nil {
+		return err
+	}
+	snapshot, err := freshness.TakeSnapshot(ctx, d.pool)
+	if err != nil {
+		return err
+	}
+	stale := freshness.Stale(snapshot, time.Hour)
+	d.say("\n%d scopes (a module in a year), %d of them fresh, the others:", len(snapshot.Scopes), len(snapshot.Scopes)-len(stale))
+	counts := freshness.Counts(stale)
+	for _, why := range freshness.Whys() {
+		d.say("  %d %s", counts[why], why)
+	}
+	d.say(`
+the exporter is at http://%[1]s
+  curl -s http://%[1]s/metrics | grep tidemark_
+  curl -s 'http://%[1]s/v1/sync/health/stale-stats?older_than_minutes=60'
+
+try next, in another terminal:
+  export TIDEMARK_DATABASE_URL='%[2]s' TIDEMARK_REDIS_URL='%[3]s'
+  ./bin/tidemark stale
+  ./bin/tidemark recalc --module equipment --year 2023 --wait
+  ./bin/tidemark jobs --failed
+
+Ctrl-C stops everything.`, d.listen, d.database, d.redis)
+	return nil
+}
+
+// awaitQuiet waits until no job waits or runs.
+func (d *demo) awaitQuiet(ctx context.Context) error {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		active, err := freshness.ActiveJobs(ctx, d.pool)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for _, a := range active {
+			n += a.Count
+		}
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+	return errors.New("the jobs did not end within a minute; start again with --log.level info to see why")
+}
