@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 
 	"tidemark/shared/postgres"
@@ -34,6 +35,8 @@ type quietError struct{ error }
 // Run carries out one command line (without the program's name) and returns the exit code.
 // Everything ends, in order, when ctx does.
 func Run(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+	// The Redis client prints every failed dial on its own; the components say what matters.
+	redis.SetLogger(silence{})
 	app := newApp(version, stdout, stderr)
 	err := app.RunContext(ctx, append([]string{app.Name}, args...))
 	var quiet quietError
@@ -51,6 +54,11 @@ func Run(ctx context.Context, version string, args []string, stdout, stderr io.W
 	}
 	return exitFailed
 }
+
+// silence is a log for what nobody needs to hear.
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 func newApp(version string, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
@@ -104,12 +112,15 @@ func guard(c *cli.Command) {
 	}
 }
 
+// commandName is the command with its parents, for example "load entries".
+func commandName(c *cli.Context) string { return strings.TrimPrefix(c.Command.HelpName, "tidemark ") }
+
 // checkArguments refuses flags behind an argument, which the library would take for
 // further arguments, and arguments where the command has none.
 func checkArguments(c *cli.Context) error {
 	for i, arg := range c.Args().Slice() {
 		if i > 0 && len(arg) > 1 && strings.HasPrefix(arg, "-") {
-			return refuse("%s: put the flag %s in front of %q", c.Command.FullName(), arg, c.Args().First())
+			return refuse("%s: put the flag %s in front of %q", commandName(c), arg, c.Args().First())
 		}
 	}
 	want := 0
@@ -118,9 +129,9 @@ func checkArguments(c *cli.Context) error {
 	}
 	if n := c.Args().Len(); n != want {
 		if want == 0 {
-			return refuse("%s: takes no argument, got %q", c.Command.FullName(), c.Args().First())
+			return refuse("%s: takes no argument, got %q", commandName(c), c.Args().First())
 		}
-		return refuse("%s: expected %s, got %d arguments", c.Command.FullName(), c.Command.ArgsUsage, n)
+		return refuse("%s: expected %s, got %d arguments", commandName(c), c.Command.ArgsUsage, n)
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func yearFlag() cli.Flag {
 func need(c *cli.Context, names ...string) error {
 	for _, name := range names {
 		if !c.IsSet(name) {
-			return refuse("%s: --%s is missing; see `tidemark %[1]s --help`", c.Command.FullName(), name)
+			return refuse("%s: --%s is missing; see `tidemark %[1]s --help`", commandName(c), name)
 		}
 	}
 	return nil

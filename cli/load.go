@@ -85,6 +85,7 @@ func load(c *cli.Context, from loader, o ingest.Options) error {
 	printFindings(c, "warning", report.Warnings, report.WarningCount)
 	fmt.Fprintln(c.App.Writer, report.Message)
 	if report.Pipeline == uuid.Nil {
+		fmt.Fprintln(c.App.Writer, "nothing has changed, so nothing is recalculated")
 		return nil
 	}
 	printTickets(c, report.Pipeline, report.Tickets)

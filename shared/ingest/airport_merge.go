@@ -35,7 +35,9 @@ func stageAirports(ctx context.Context, tx pgx.Tx, f *file, v verdict) error {
 // a code unique, and other programs have natural keys of their own.
 const findLocations = `
 UPDATE staged_airports s
-   SET location_id = (SELECT min(l.id) FROM locations l WHERE l.transport_mode = 'plane' AND l.iata_code = s.iata_code)`
+   SET location_id = l.id
+  FROM (SELECT iata_code, min(id) AS id FROM locations WHERE transport_mode = 'plane' GROUP BY iata_code) l
+ WHERE l.iata_code = s.iata_code`
 
 const updateLocations = `
 UPDATE locations l

@@ -41,7 +41,7 @@ func Airports(ctx context.Context, db Database, o Options) (Report, error) {
 		if err := mergeAirports(ctx, tx, &r); err != nil {
 			return err
 		}
-		r.Message = fmt.Sprintf("%d airports: %d new, %d changed, %d unchanged", r.Rows, r.Inserted, r.Updated, r.Unchanged)
+		r.Message = fmt.Sprintf("%s: %d new, %d changed, %d unchanged", counted(r.Rows, "airport", "airports"), r.Inserted, r.Updated, r.Unchanged)
 		if r.Inserted+r.Updated == 0 {
 			return nil
 		}

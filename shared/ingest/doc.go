@@ -6,8 +6,8 @@
 //   - A file is read twice. The first pass judges every row; a file with bad rows is
 //     refused with all of them at once ([BadRowsError]), before anything is written.
 //     The second pass streams the rows into PostgreSQL. A file that changes in between
-//     is refused as well. Neither pass holds more than a row in memory, apart from the
-//     distinct units or keys of the file.
+//     is refused as well. Neither pass keeps rows: memory grows with the distinct units or
+//     keys of a file, not with its length.
 //   - Rows, the finished root job that describes them and the requests for the
 //     recalculations they make necessary are one transaction. There is never new data
 //     that nothing is going to compute.

@@ -114,17 +114,17 @@ func (l *entryLoad) places(ctx context.Context, tx pgx.Tx, r *Report) (_ map[str
 }
 
 func (l *entryLoad) message(r Report) string {
-	s := fmt.Sprintf("%d entries of %d units loaded", r.Inserted, len(l.units))
+	s := fmt.Sprintf("%s of %s loaded", counted(r.Inserted, "entry", "entries"), counted(len(l.units), "unit", "units"))
 	if l.Replace {
 		s += fmt.Sprintf(", %d replaced", r.Deleted)
 	}
 	first := ""
 	if r.Skipped > 0 {
-		s += fmt.Sprintf(", %d rows skipped", r.Skipped)
+		s += fmt.Sprintf(", %s skipped", counted(r.Skipped, "row", "rows"))
 		first = describe(r.SkippedRows[0])
 	}
 	if l.doubtful > 0 {
-		s += fmt.Sprintf(", %d entries cannot be computed yet", l.doubtful)
+		s += fmt.Sprintf(", %s cannot be computed yet", counted(l.doubtful, "entry", "entries"))
 		if first == "" {
 			first = describe(r.Warnings[0])
 		}
@@ -135,10 +135,7 @@ func (l *entryLoad) message(r Report) string {
 	return s
 }
 
-func describe(e RowError) string {
-	e.File = "line"
-	return e.Error()
-}
+func describe(e RowError) string { return fmt.Sprintf("line %d: %s", e.Line, e.finding()) }
 
 var entryColumns = []string{"data_entry_type_id", "carbon_report_module_id", "data", "status", "year", "unit_id", "source", "created_by_id", "created_at", "updated_at"}
 

@@ -28,19 +28,18 @@ func stageFactors(ctx context.Context, tx pgx.Tx, f *file, format format[catalog
 }
 
 // compareFactorsQuery compares values as jsonb: the order of the keys and the spelling
-// of the numbers do not matter.
+// of the numbers do not matter. A full join is one that the planner cannot turn into a
+// loop over both sides, which it likes for a table that it has no statistics on.
 const compareFactorsQuery = `
 SELECT count(*) FILTER (WHERE f.id IS NULL) AS inserted,
-       count(*) FILTER (WHERE f.id IS NOT NULL AND f."values"::jsonb IS DISTINCT FROM s."values"::jsonb) AS updated,
-       count(*) FILTER (WHERE f."values"::jsonb = s."values"::jsonb) AS unchanged,
-       (SELECT count(*)
-          FROM factors a
-         WHERE a.data_entry_type_id = @type AND a.year = @year
-           AND NOT EXISTS (SELECT FROM staged_factors s
-                            WHERE s.emission_type_id = a.emission_type_id AND s.classification = a.classification)) AS absent
+       count(*) FILTER (WHERE f.id IS NOT NULL AND s.classification IS NOT NULL AND f.content IS DISTINCT FROM s."values"::jsonb) AS updated,
+       count(*) FILTER (WHERE f.content = s."values"::jsonb) AS unchanged,
+       count(*) FILTER (WHERE s.classification IS NULL) AS absent
   FROM staged_factors s
-  LEFT JOIN factors f ON f.data_entry_type_id = @type AND f.year = @year
-                     AND f.emission_type_id = s.emission_type_id AND f.classification::text = s.classification::text`
+  FULL JOIN (SELECT id, emission_type_id, classification::text AS key, "values"::jsonb AS content
+               FROM factors
+              WHERE data_entry_type_id = @type AND year = @year) f
+         ON f.emission_type_id = s.emission_type_id AND f.key = s.classification::text`
 
 // compareFactors counts what the file would change.
 func compareFactors(ctx context.Context, tx pgx.Tx, o Options, r *Report) error {

@@ -61,9 +61,9 @@ func Factors(ctx context.Context, db Database, o Options) (Report, error) {
 }
 
 func factorMessage(r Report, year int) string {
-	s := fmt.Sprintf("%d factors: %d new, %d changed, %d unchanged", r.Rows, r.Inserted, r.Updated, r.Unchanged)
+	s := fmt.Sprintf("%s: %d new, %d changed, %d unchanged", counted(r.Rows, "factor", "factors"), r.Inserted, r.Updated, r.Unchanged)
 	if r.Absent > 0 {
-		s += fmt.Sprintf("; %d more of %d are not in the file and stay usable", r.Absent, year)
+		s += fmt.Sprintf("; %d more of %d not in the file, still usable", r.Absent, year)
 	}
 	return s
 }

@@ -75,3 +75,11 @@ func request(ctx context.Context, tx pgx.Tx, o Options, r *Report, scopes ...job
 	r.Tickets, err = o.Ledger.Request(ctx, tx, batch)
 	return err
 }
+
+// counted writes a number with its noun.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -18,11 +18,14 @@ type RowError struct {
 	Reason string `json:"reason"`
 }
 
-func (e RowError) Error() string {
+func (e RowError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.finding()) }
+
+// finding is the error without its place.
+func (e RowError) finding() string {
 	if e.Column == "" {
-		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
+		return e.Reason
 	}
-	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Column, e.Reason)
+	return e.Column + ": " + e.Reason
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,18 +17,24 @@ import (
 const finishStatement = `
 UPDATE data_ingestion_jobs
    SET state = 'FINISHED', result = @result::ingestion_result_enum, finished_at = clock_timestamp(), status_message = @message,
-       lease_expires_at = NULL, meta = (coalesce(meta::jsonb, '{}') || @meta::jsonb)::json
+       lease_expires_at = NULL,
+       -- The original writes JSON null where it has nothing to say.
+       meta = (CASE jsonb_typeof(meta::jsonb) WHEN 'object' THEN meta::jsonb ELSE '{}' END || @meta::jsonb)::json
  WHERE id = @id AND locked_by = @token AND state = 'RUNNING'
 RETURNING pipeline_id, provider`
 
 // demoteTemplate makes room for the job as the current one of its combination. Rows that
-// run, another program's, are left alone.
+// run, another program's, are left alone, and keep the place if they have it.
 const demoteTemplate = `
 UPDATE data_ingestion_jobs SET is_current = false
  WHERE is_current AND id <> @id AND state <> 'RUNNING'
    AND target_type = 'DATA_ENTRIES' AND ingestion_method = 'computed' AND {combination}`
 
-const promote = `UPDATE data_ingestion_jobs SET is_current = true WHERE id = @id`
+const promoteTemplate = `
+UPDATE data_ingestion_jobs SET is_current = true
+ WHERE id = @id AND NOT EXISTS (
+       SELECT FROM data_ingestion_jobs
+        WHERE is_current AND id <> @id AND target_type = 'DATA_ENTRIES' AND ingestion_method = 'computed' AND {combination})`
 
 // waitingScopeTemplate finds the job that waits in a scope.
 const waitingScopeTemplate = `
@@ -57,7 +64,7 @@ func (l *Ledger) Finish(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome)
 	var pipeline *uuid.UUID
 	var provider string
 	err = tx.QueryRow(ctx, st.finish, pgx.NamedArgs{"id": c.JobID, "token": c.Token, "result": o.Result,
-		"message": o.Message, "meta": meta}).Scan(&pipeline, &provider)
+		"message": storable(o.Message), "meta": meta}).Scan(&pipeline, &provider)
 	if err == pgx.ErrNoRows {
 		return fail(ErrLost)
 	}
@@ -72,6 +79,12 @@ func (l *Ledger) Finish(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome)
 		return fail(err)
 	}
 	return tickets, settle(ctx, tx, c.JobID)
+}
+
+// storable replaces what a text column cannot hold. A failure that could not be recorded
+// would look like a lost worker, and be tried again.
+func storable(message string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(message, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 // finishMeta is what a finished job adds to its meta.
@@ -93,7 +106,7 @@ func (l *Ledger) makeCurrent(ctx context.Context, tx pgx.Tx, s job.Scope, jobID 
 	args["id"] = jobID
 	batch := &pgx.Batch{}
 	batch.Queue(l.sql[s.Type].demote, args)
-	batch.Queue(promote, pgx.StrictNamedArgs{"id": jobID})
+	batch.Queue(l.sql[s.Type].promote, args)
 	return tx.SendBatch(ctx, batch).Close()
 }
 
@@ -110,7 +123,7 @@ func (l *Ledger) followUp(ctx context.Context, tx pgx.Tx, c *Claim, r job.Result
 	if pipeline != nil {
 		b.Pipeline = *pipeline
 	}
-	tickets, err := l.Request(ctx, tx, b)
+	tickets, err := l.request(ctx, tx, b, false)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ type statements struct {
 	door, create, widen, join                 string // request.go
 	look, claim                               string // claim.go
 	mark, renew                               string // lease.go
-	finish, demote, waitingScope              string // finish.go
+	finish, demote, promote, waitingScope     string // finish.go
 	otherWaiting, requeue, supersede, abandon string // giveback.go
 	recheck                                   string // reap.go
 	claimable                                 string // relay.go
@@ -51,7 +51,7 @@ func statementsOf(c job.DedupConfig) statements {
 		door: doorShared, create: r.Replace(createTemplate), widen: r.Replace(widenTemplate), join: r.Replace(joinTemplate),
 		look: r.Replace(lookTemplate), claim: claimStatement,
 		mark: nameSession, renew: renewStatement,
-		finish: finishStatement, demote: r.Replace(demoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
+		finish: finishStatement, demote: r.Replace(demoteTemplate), promote: r.Replace(promoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
 		otherWaiting: r.Replace(otherWaitingTemplate), requeue: requeueStatement, supersede: supersedeStatement, abandon: abandonStatement,
 		recheck:   recheckStatement,
 		claimable: r.Replace(claimableTemplate),

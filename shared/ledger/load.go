@@ -32,6 +32,13 @@ var targets = map[job.Type]string{
 	job.ReferenceIngest: "REFERENCE_DATA",
 }
 
+// lockLoads makes two loads of the same data go one after the other: neither would see the
+// other's row, and both would be current.
+const (
+	loadSpace = doorSpace + 1
+	lockLoads = `SELECT pg_advisory_xact_lock(@space::integer, hashtext(concat_ws(':', @target::text, @module::integer, @type::integer, @year::integer)))`
+)
+
 // demoteLoads makes room for a new current load of the same data: the original keeps one
 // per combination. With a NULL in the combination several may be current; none is hurt.
 const demoteLoads = `
@@ -45,8 +52,12 @@ const recordLoad = `
 INSERT INTO data_ingestion_jobs
        (entity_type, target_type, ingestion_method, provider, state, result, is_current, job_type, module_type_id,
         data_entry_type_id, year, status_message, meta, pipeline_id, requested_at, started_at, finished_at, attempts)
-VALUES ('MODULE_PER_YEAR', @target::target_type_enum, 'csv', 'DEFAULT', 'FINISHED', @result::ingestion_result_enum, true, @job_type,
-        nullif(@module::integer, 0), nullif(@type::integer, 0), nullif(@year::integer, 0), @message, @meta, @pipeline,
+VALUES ('MODULE_PER_YEAR', @target::target_type_enum, 'csv', 'DEFAULT', 'FINISHED', @result::ingestion_result_enum,
+        -- Another program's load that runs keeps the place.
+        NOT EXISTS (SELECT FROM data_ingestion_jobs
+                     WHERE is_current AND target_type = @target::target_type_enum AND ingestion_method = 'csv'
+                       AND module_type_id = @module AND data_entry_type_id = @type AND year = @year),
+        @job_type, nullif(@module::integer, 0), nullif(@type::integer, 0), nullif(@year::integer, 0), @message, @meta, @pipeline,
         now(), now(), clock_timestamp(), 1)
 RETURNING id`
 
@@ -61,7 +72,10 @@ func (l *Ledger) RecordLoad(ctx context.Context, tx pgx.Tx, in Load) (jobID int6
 		in.Meta = json.RawMessage("{}")
 	}
 	args := pgx.NamedArgs{"target": target, "job_type": in.Type, "module": in.ModuleType, "type": in.DataEntryType, "year": in.Year,
-		"result": in.Result, "message": in.Message, "meta": in.Meta, "pipeline": in.Pipeline}
+		"space": loadSpace, "result": in.Result, "message": in.Message, "meta": in.Meta, "pipeline": in.Pipeline}
+	if _, err := tx.Exec(ctx, lockLoads, args); err != nil {
+		return 0, fmt.Errorf("record load: %w", err)
+	}
 	if _, err := tx.Exec(ctx, demoteLoads, args); err != nil {
 		return 0, fmt.Errorf("record load: %w", err)
 	}

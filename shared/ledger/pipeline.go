@@ -75,11 +75,14 @@ SELECT @pipeline, j.id FROM data_ingestion_jobs j
  WHERE j.id = ANY (@jobs) AND j.pipeline_id IS DISTINCT FROM @pipeline
     ON CONFLICT DO NOTHING`
 
-// reopen says that a pipeline which looked done (a load is, before its requests) is not.
-const reopen = `UPDATE pipelines SET status = 'RUNNING', finished_at = NULL WHERE id = @pipeline AND status <> 'RUNNING'`
+// reopen says that a pipeline which looked done (a load is, before its requests) is not. It
+// locks the row in any case: a job of the pipeline that ends meanwhile does not see this
+// request, so it may settle the status only after the commit.
+const reopen = `UPDATE pipelines SET status = 'RUNNING', finished_at = NULL WHERE id = @pipeline`
 
-// join keeps the pipeline open until the jobs that cover its requests are done.
-func join(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, tickets []Ticket) error {
+// join makes the pipeline a member of the jobs that cover its requests. A finish does not
+// reopen: its own job keeps the pipeline open, and settle takes the locks in order.
+func join(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, tickets []Ticket, reopens bool) error {
 	var joined []int64
 	for _, t := range tickets {
 		if !t.Created {
@@ -90,7 +93,9 @@ func join(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, tickets []Ticket) 
 		return nil
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(reopen, pgx.StrictNamedArgs{"pipeline": pipeline})
+	if reopens {
+		batch.Queue(reopen, pgx.StrictNamedArgs{"pipeline": pipeline})
+	}
 	if len(joined) > 0 {
 		batch.Queue(joinPipeline, pgx.StrictNamedArgs{"pipeline": pipeline, "jobs": joined})
 	}

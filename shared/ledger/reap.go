@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,7 +83,7 @@ func (l *Ledger) Reap(ctx context.Context, db interface {
 		return fail(err)
 	}
 	args := pgx.NamedArgs{"id": lost.JobID, "token": lost.Token, "foreign": ForeignLease}
-	if lost.Token != "" {
+	if strings.HasPrefix(lost.Token, tokenPrefix) {
 		// Without the right to end another user's session we go on: its locks may delay the next
 		// run, the fence holds all the same.
 		var ended int

@@ -57,6 +57,10 @@ const requestAttempts = 16
 //
 // After the commit, and not before, the caller signals the tickets.
 func (l *Ledger) Request(ctx context.Context, tx pgx.Tx, b Batch) ([]Ticket, error) {
+	return l.request(ctx, tx, b, true)
+}
+
+func (l *Ledger) request(ctx context.Context, tx pgx.Tx, b Batch, reopens bool) ([]Ticket, error) {
 	wanted, err := fold(b.Requests)
 	if err != nil {
 		return nil, err
@@ -78,7 +82,7 @@ func (l *Ledger) Request(ctx context.Context, tx pgx.Tx, b Batch) ([]Ticket, err
 		}
 		tickets = append(tickets, got...)
 	}
-	if err := join(ctx, tx, b.Pipeline, tickets); err != nil {
+	if err := join(ctx, tx, b.Pipeline, tickets, reopens); err != nil {
 		return nil, err
 	}
 	return tickets, nil

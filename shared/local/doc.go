@@ -1,4 +1,4 @@
-// Package local runs throw-away PostgreSQL and Redis servers.
+// Package local runs throw-away database servers.
 //
 // `tidemark demo` and the tests work on real servers that nobody has to set up:
 // the installed binaries are started as children of this process, listen on Unix

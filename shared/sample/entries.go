@@ -21,7 +21,7 @@ var entries = []generator{
 	{"process_emissions", "unit_institutional_id,category,subcategory,quantity,note", gases},
 }
 
-// lostAirport is in no list: one flight in five hundred goes there.
+// lostAirport is in no list: one flight in two hundred goes there.
 const lostAirport = "XXA"
 
 func flights(rng *rand.Rand, year int, airports []string) []string {
@@ -29,7 +29,7 @@ func flights(rng *rand.Rand, year int, airports []string) []string {
 	for range 1500 {
 		home := []string{"GVA", "GVA", "ZRH", "BSL"}[rng.IntN(4)]
 		to := airports[rng.IntN(len(airports))]
-		if rng.IntN(500) == 0 {
+		if rng.IntN(200) == 0 {
 			to = lostAirport
 		}
 		if to == home {

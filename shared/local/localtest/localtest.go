@@ -1,4 +1,4 @@
-// Package localtest hands every test a PostgreSQL database and a Redis of its own.
+// Package localtest hands every test throw-away servers of its own.
 //
 // The servers are started once for each test binary, on first use, and die with
 // it. A test that cannot have its server fails: it never skips.
