@@ -51,14 +51,14 @@ const (
 // tokenPrefix marks the claims of Tidemark's own workers in locked_by.
 const tokenPrefix = "tidemark-"
 
-// NewToken returns a claim token: the host, for people, and 64 random bits, for the fence.
-// It fits into application_name (63 bytes), by which a lost worker's session is found.
+// NewToken returns a claim token: host and process, for people, and 64 random bits, for the
+// fence. It fits into application_name (63 bytes), by which a lost worker's session is found.
 func NewToken() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand aborts the program instead
 	host, _ := os.Hostname()
 	host, _, _ = strings.Cut(host, ".")
-	return tokenPrefix + host[:min(len(host), 30)] + "-" + hex.EncodeToString(b[:])
+	return fmt.Sprintf("%s%s-%d-%s", tokenPrefix, host[:min(len(host), 24)], os.Getpid(), hex.EncodeToString(b[:]))
 }
 
 // doorTimeout bounds how long a claim queues behind requesters that have not committed.

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"tidemark/shared/local/localtest"
+	"tidemark/shared/sample"
+	"tidemark/shared/signal"
+)
+
+// crashEntries makes a recalculation of some seconds.
+const crashEntries = 60_000
+
+// TestKilledWorker kills a worker with -9 in the middle of a recalculation and flushes
+// Redis at the same moment: another worker does the work once more, nothing is doubled,
+// nothing lost. Real processes, real servers.
+func TestKilledWorker(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	c := newCrash(ctx, t)
+	c.run("migrate", "up")
+	for range 2 {
+		c.start("worker", "--lease=2s", "--heartbeat=200ms", "--drain=1s")
+	}
+	c.start("scheduler", "--reap-interval=200ms", "--relay-interval=200ms", "--relay-grace=500ms")
+	c.run("load", "reference", "airports", c.file("airports.csv"))
+	c.run("load", "factors", "--type=plane", "--year=2025", "--wait", c.file("factors_plane.csv"))
+	c.run("load", "entries", "--type=plane", "--year=2025", "--create-units", c.flights())
+
+	pid, job := c.awaitProgress()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	c.flushRedis()
+	killed := time.Now()
+	c.awaitQuiet()
+	t.Logf("killed worker %d at job %d, done by another %.1f s later", pid, job, time.Since(killed).Seconds())
+
+	var attempts, rows, entries, active int
+	err := c.pool.QueryRow(ctx, `
+SELECT (SELECT attempts FROM data_ingestion_jobs WHERE id = $1),
+       (SELECT count(*) FROM data_entry_emissions),
+       (SELECT count(DISTINCT data_entry_id) FROM data_entry_emissions),
+       (SELECT count(*) FROM data_ingestion_jobs WHERE state <> 'FINISHED')`, job).Scan(&attempts, &rows, &entries, &active)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if attempts != 2 || rows != crashEntries || entries != crashEntries || active != 0 {
+		t.Errorf("job %d ran %d times (want 2); %d emissions of %d entries (want %d each); %d jobs active (want 0)",
+			job, attempts, rows, entries, crashEntries, active)
+	}
+	// The statistics agree with the emissions, and the entries with both.
+	var total, sum float64
+	var counted int
+	err = c.pool.QueryRow(ctx, `SELECT sum((stats->>'total')::float8), sum((stats->>'entry_count')::int),
+		(SELECT sum(kg_co2eq) FROM data_entry_emissions) FROM carbon_report_modules`).Scan(&total, &counted, &sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counted != crashEntries || total/sum < 1-1e-9 || total/sum > 1+1e-9 {
+		t.Errorf("statistics: %d entries, %f kg; emissions: %f kg", counted, total, sum)
+	}
+}
+
+// crash is a deployment of real processes.
+type crash struct {
+	ctx    context.Context
+	t      *testing.T
+	binary string
+	dir    string
+	redis  string
+	env    []string
+	pool   *pgxpool.Pool
+}
+
+func newCrash(ctx context.Context, t *testing.T) *crash {
+	t.Helper()
+	database := localtest.EmptyDatabase(t)
+	c := &crash{ctx: ctx, t: t, dir: t.TempDir(), redis: localtest.Redis(t), pool: localtest.Connect(t, database)}
+	c.binary = filepath.Join(c.dir, "tidemark")
+	if out, err := exec.Command("go", "build", "-o", c.binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	c.env = append(os.Environ(), "TIDEMARK_DATABASE_URL="+database, "TIDEMARK_REDIS_URL="+c.redis)
+	if _, err := sample.Write(c.dir); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *crash) file(name string) string { return filepath.Join(c.dir, name) }
+
+// run carries out a command and fails the test if that fails.
+func (c *crash) run(args ...string) {
+	c.t.Helper()
+	cmd := exec.CommandContext(c.ctx, c.binary, args...)
+	cmd.Env = c.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		c.t.Fatalf("tidemark %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// start runs a process until the end of the test.
+func (c *crash) start(args ...string) {
+	c.t.Helper()
+	cmd := exec.Command(c.binary, args...)
+	cmd.Env = c.env
+	log, err := os.Create(filepath.Join(c.dir, fmt.Sprintf("%s-%d.log", args[0], time.Now().UnixNano())))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+		log.Close()
+		if c.t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			c.t.Logf("%s:\n%s", filepath.Base(log.Name()), text)
+		}
+	})
+}
+
+// flights writes the file of entries, all of which can be computed.
+func (c *crash) flights() string {
+	path := c.file("many.csv")
+	f, err := os.Create(path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	fmt.Fprintln(w, "unit_institutional_id,origin_iata,destination_iata,user_institutional_id,departure_date,number_of_trips,cabin_class,note")
+	for i := range crashEntries {
+		fmt.Fprintf(w, "UNIT%d,GVA,%s,P1,2025-03-01,%d,economy,\n", i%50, []string{"LHR", "JFK", "NRT", "FRA"}[i%4], 1+i%3)
+	}
+	if err := w.Flush(); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
+}
+
+// awaitProgress waits until a recalculation has done some, not all, of its entries.
+func (c *crash) awaitProgress() (pid int, jobID int64) {
+	c.t.Helper()
+	for c.ctx.Err() == nil {
+		var token string
+		err := c.pool.QueryRow(c.ctx, `SELECT id, locked_by FROM data_ingestion_jobs
+			WHERE job_type = 'emission_recalc' AND state = 'RUNNING' AND progress_done BETWEEN 1 AND progress_total / 2`).Scan(&jobID, &token)
+		if err == nil {
+			m := regexp.MustCompile(`-(\d+)-[0-9a-f]+$`).FindStringSubmatch(token)
+			if m == nil {
+				c.t.Fatalf("claim token %q does not name its process", token)
+			}
+			pid, _ = strconv.Atoi(m[1])
+			return pid, jobID
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	c.t.Fatal("no recalculation was seen under way")
+	return 0, 0
+}
+
+// awaitQuiet waits until no job waits or runs.
+func (c *crash) awaitQuiet() {
+	c.t.Helper()
+	for active := true; active; time.Sleep(10 * time.Millisecond) {
+		if err := c.pool.QueryRow(c.ctx, `SELECT EXISTS (SELECT FROM data_ingestion_jobs WHERE state <> 'FINISHED')`).Scan(&active); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+func (c *crash) flushRedis() {
+	c.t.Helper()
+	rdb, err := signal.Connect(c.redis)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer rdb.Close()
+	if err := rdb.(*redis.Client).FlushAll(c.ctx).Err(); err != nil {
+		c.t.Fatal(err)
+	}
+}
