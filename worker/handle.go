@@ -162,7 +162,7 @@ func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err 
 			failed = jobFailed(claim.JobID, message)
 		case bad:
 			// Its own task, when it is delivered, will put the failure into the archive.
-			w.signal(ctx, []ledger.Ticket{{Scope: s, JobID: claim.JobID}})
+			w.signal(ctx, []ledger.Ticket{{Scope: s, JobID: claim.JobID, SignalSeq: claim.SignalSeq}})
 		}
 	}
 	return failed, nil

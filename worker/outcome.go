@@ -23,6 +23,12 @@ const (
 	cutOff end = "cut off"
 )
 
+// failure is the error of a calculation whose connection works. Whatever it looks like (the
+// end of some other file, a deadline of its own), the database is not away.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
 // endOf decides how a run ended from the error of its transaction and the reason for
 // which its context was ended, nil if it was not.
 func endOf(err, cause error) end {
@@ -35,6 +41,8 @@ func endOf(err, cause error) end {
 		return broke
 	case errors.Is(cause, errShutdown):
 		return interrupted
+	case errors.As(err, new(failure)):
+		return broke
 	case postgres.Unavailable(err):
 		return cutOff
 	default:

@@ -67,7 +67,10 @@ func (w *Worker) calculate(ctx context.Context, c *ledger.Claim, calculate Calcu
 		if err := w.ledger.Mark(ctx, tx, c); err != nil {
 			return err
 		}
-		if outcome, err = guarded(ctx, tx, c, calculate, beat.progress); err != nil {
+		if outcome, err = w.guarded(ctx, tx, c, calculate, beat.progress); err != nil {
+			if !tx.Conn().IsClosed() {
+				err = failure{err}
+			}
 			return err
 		}
 		beat.pause()
@@ -78,10 +81,10 @@ func (w *Worker) calculate(ctx context.Context, c *ledger.Claim, calculate Calcu
 }
 
 // guarded turns a panic into an error: one bad scope must not take the others' runs down.
-func guarded(ctx context.Context, tx pgx.Tx, c *ledger.Claim, calculate Calculation, progress job.Progress) (o job.Outcome, err error) {
+func (w *Worker) guarded(ctx context.Context, tx pgx.Tx, c *ledger.Claim, calculate Calculation, progress job.Progress) (o job.Outcome, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			slog.Error("calculation panicked", "job", c.JobID, "panic", r, "stack", string(debug.Stack()))
+			w.log.Error("calculation panicked", "job", c.JobID, "panic", r, "stack", string(debug.Stack()))
 			err = fmt.Errorf("the calculation panicked: %v", r)
 		}
 	}()

@@ -59,10 +59,10 @@ func New(o Options) (*Worker, error) {
 // Run serves until ctx ends, then drains and returns nil. It refuses to start on a schema
 // that does not fit. Redis or PostgreSQL may be away at any later time.
 func (w *Worker) Run(ctx context.Context) error {
+	defer w.close()
 	if err := w.open(ctx); err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	defer w.close()
 
 	var stop context.CancelFunc
 	w.stopping, stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -122,10 +122,16 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// close closes what open opened, also when it came to an error on the way.
 func (w *Worker) close() {
-	w.data.Close()
-	w.control.Close()
-	_ = w.rdb.Close()
+	for _, pool := range []*pgxpool.Pool{w.data, w.control} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+	if w.rdb != nil {
+		_ = w.rdb.Close()
+	}
 }
 
 // newServer configures asynq: it moves tasks, nothing else is left to it.

@@ -28,6 +28,8 @@ type Claim struct {
 	Lease time.Duration
 	// Attempt is 1 for the first run of the job.
 	Attempt int
+	// SignalSeq is that of the job's signal, for who has to send it once more.
+	SignalSeq int
 }
 
 // Sight is what a look at a scope found.
@@ -120,7 +122,7 @@ UPDATE data_ingestion_jobs
        lease_expires_at = clock_timestamp() + @lease::interval, attempts = attempts + 1, result = NULL,
        status_message = 'started', progress_done = NULL, progress_total = NULL
  WHERE id = @id AND state IN ('NOT_STARTED', 'QUEUED')
-RETURNING carbon_report_module_ids, attempts`
+RETURNING carbon_report_module_ids, attempts, signal_seq`
 
 const uniqueViolation = "23505"
 
@@ -154,7 +156,7 @@ func (l *Ledger) Claim(ctx context.Context, db postgres.Beginner, s job.Scope, l
 			return nil
 		}
 		c.JobID = w.ID
-		return tx.QueryRow(ctx, st.claim, pgx.StrictNamedArgs{"id": w.ID, "token": c.Token, "lease": lease}).Scan(&c.Filter, &c.Attempt)
+		return tx.QueryRow(ctx, st.claim, pgx.StrictNamedArgs{"id": w.ID, "token": c.Token, "lease": lease}).Scan(&c.Filter, &c.Attempt, &c.SignalSeq)
 	})
 	switch {
 	case postgres.LockTimeout(err):

@@ -1,0 +1,420 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/job"
+	"tidemark/shared/ledger"
+	"tidemark/shared/local/localtest"
+	"tidemark/worker"
+)
+
+func TestRequestIsComputedAndAggregated(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.work(&toy{}, &toy{})
+	ticket := f.request(planes)
+	f.send(ticket)
+	f.awaitJobs(2)
+	if got := f.job(ticket.JobID); got != "FINISHED SUCCESS computed" {
+		t.Errorf("job is %s", got)
+	}
+	f.wantCount(2, `SELECT count(*) FROM data`)
+	f.wantCount(1, `SELECT count(*) FROM pipelines WHERE status = 'SUCCESS'`)
+	f.awaitNoTasks()
+}
+
+// #1219, B-C2: a failure is in the record and in the archive, is not tried again, and blocks nobody.
+func TestFailureIsVisibleNotRetriedAndBlocksNobody(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	boom := &toy{then: func(context.Context, pgx.Tx, *ledger.Claim) error { return errors.New("boom") }}
+	stop := f.work(boom, &toy{})
+	failed := f.request(planes)
+	f.send(failed)
+	task := f.awaitArchived("emission_recalc", 1)[0]
+	if got := f.job(failed.JobID); got != "FINISHED ERROR boom" {
+		t.Errorf("job is %s", got)
+	}
+	if want := fmt.Sprintf("job %d failed: boom", failed.JobID); !strings.Contains(task.LastErr, want) || task.Retried != 0 {
+		t.Errorf("archived with %q after %d retries, want %q", task.LastErr, task.Retried, want)
+	}
+	f.wantCount(0, `SELECT count(*) FROM data`)
+	if n := boom.runs.Load(); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+	stop()
+	f.work(&toy{}, &toy{})
+	next := f.request(planes)
+	if !next.Created {
+		t.Errorf("%+v joined the failed job", next)
+	}
+	f.send(next)
+	f.awaitJobs(3)
+	f.wantCount(2, `SELECT count(*) FROM data`)
+}
+
+// An operator presses "Run" on a failed job's task: that is a request, each time.
+func TestRunOfAnArchivedTaskIsARequest(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	flaky := &toy{}
+	flaky.then = func(context.Context, pgx.Tx, *ledger.Claim) error {
+		if n := flaky.runs.Load(); n < 3 {
+			return fmt.Errorf("boom %d", n)
+		}
+		return nil
+	}
+	f.work(flaky, &toy{})
+	f.send(f.request(planes))
+	for n := 1; n < 3; n++ {
+		task := f.awaitArchived("emission_recalc", 1)[0]
+		if want := fmt.Sprintf("job %d failed: boom %d", n, n); !strings.Contains(task.LastErr, want) {
+			t.Errorf("archived with %q, want %q", task.LastErr, want)
+		}
+		f.wantCount(n, `SELECT count(*) FROM data_ingestion_jobs`)
+		f.must(f.inspector.RunTask("emission_recalc", task.ID))
+		f.await("the new job is finished", func() bool {
+			return value[int](f, `SELECT count(*) FROM data_ingestion_jobs WHERE state = 'FINISHED' AND job_type = 'emission_recalc'`) == n+1
+		})
+	}
+	f.awaitJobs(4)
+	f.awaitNoTasks()
+	if n := flaky.runs.Load(); n != 3 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+// Any asynq client can ask: a task without our mark is one request.
+func TestForeignTaskIsOneRequest(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.work(&toy{}, &toy{})
+	_, err := f.client.Enqueue(asynq.NewTask("aggregation", []byte(`{"year": 2025, "module_type_id": 2}`)), asynq.Queue("aggregation"))
+	f.must(err)
+	f.awaitJobs(1)
+	f.awaitNoTasks()
+	f.wantCount(1, `SELECT count(*) FROM pipelines WHERE status = 'SUCCESS' AND kind = 'aggregation' AND module_type_id = 2 AND year = 2025`)
+}
+
+// A foreign client may have left asynq's 25 retries on: a failed calculation has none all the same.
+func TestForeignTaskIsNotRetriedAfterAFailure(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	boom := &toy{then: func(context.Context, pgx.Tx, *ledger.Claim) error { return errors.New("boom") }}
+	f.work(nil, boom)
+	_, err := f.client.Enqueue(asynq.NewTask("aggregation", []byte(`{"year": 2025, "module_type_id": 2}`)), asynq.Queue("aggregation"))
+	f.must(err)
+	if task := f.awaitArchived("aggregation", 1)[0]; !strings.Contains(task.LastErr, "job 1 failed: boom") {
+		t.Errorf("archived with %q", task.LastErr)
+	}
+	if n := boom.runs.Load(); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+func TestTaskThatIsNoScopeIsArchivedWithTheReason(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.work(&toy{}, &toy{})
+	_, err := f.client.Enqueue(asynq.NewTask("aggregation", []byte(`{"module_type_id": 2}`)), asynq.Queue("aggregation"))
+	f.must(err)
+	task := f.awaitArchived("aggregation", 1)[0]
+	if !strings.Contains(task.LastErr, "year must be set") || task.Retried != 0 {
+		t.Errorf("archived with %q after %d retries", task.LastErr, task.Retried)
+	}
+	f.wantCount(0, `SELECT count(*) FROM data_ingestion_jobs`)
+}
+
+func TestPanicIsAnErrorOfItsJobOnly(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.work(&toy{then: func(context.Context, pgx.Tx, *ledger.Claim) error { panic("no such factor \xff\x00") }}, &toy{})
+	ticket := f.request(planes)
+	f.send(ticket)
+	f.awaitJob(ticket.JobID, "FINISHED ERROR the calculation panicked: no such factor \uFFFD\uFFFD")
+	up := f.request(travel)
+	f.send(up)
+	f.awaitJob(up.JobID, "FINISHED SUCCESS computed")
+}
+
+// 310-e: a run that takes too long ends, on the server as well.
+func TestTimeLimitEndsTheRun(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.work(&toy{then: func(ctx context.Context, tx pgx.Tx, _ *ledger.Claim) error {
+		_, err := tx.Exec(ctx, `SELECT pg_sleep(60)`)
+		return err
+	}}, nil, func(o *worker.Options) { o.TimeLimit = 200 * time.Millisecond })
+	ticket := f.request(planes)
+	f.send(ticket)
+	f.awaitJob(ticket.JobID, "FINISHED ERROR time limit exceeded (200ms)")
+	f.await("the statement has ended", func() bool {
+		return value[int](f, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()`) == 0
+	})
+	f.wantCount(0, `SELECT count(*) FROM data`)
+}
+
+// 4A.2, 4B: a transaction that the server sacrifices to another says nothing about the calculation.
+func TestDeadlockIsTriedAgainInsideTheRun(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	calculation := &toy{}
+	calculation.then = func(ctx context.Context, tx pgx.Tx, _ *ledger.Claim) error {
+		if calculation.runs.Load() < 3 {
+			_, err := tx.Exec(ctx, `DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$`)
+			return err
+		}
+		return nil
+	}
+	f.work(calculation, &toy{})
+	ticket := f.request(planes)
+	f.send(ticket)
+	f.awaitJob(ticket.JobID, "FINISHED SUCCESS computed")
+	f.wantCount(1, `SELECT attempts FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
+	f.wantCount(1, `SELECT count(*) FROM data WHERE scope LIKE 'emission%'`)
+}
+
+// The calculation's own trouble with some reader is a failure, not a lost database: only the
+// latter is tried again by itself.
+func TestEndOfFileInACalculationIsAFailure(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	calculation := &toy{then: func(ctx context.Context, _ pgx.Tx, _ *ledger.Claim) error {
+		ctx, cancel := context.WithTimeout(ctx, 0)
+		defer cancel()
+		<-ctx.Done()
+		return fmt.Errorf("read the factors: %w", ctx.Err())
+	}}
+	f.work(calculation, nil)
+	ticket := f.request(planes)
+	f.send(ticket)
+	f.awaitJob(ticket.JobID, "FINISHED ERROR read the factors: context deadline exceeded")
+	if n := calculation.runs.Load(); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+// gate is a calculation that tells when it has begun and goes on when told to.
+type gate struct {
+	toy
+	begun, open chan struct{}
+}
+
+func newGate() *gate {
+	g := &gate{begun: make(chan struct{}, 8), open: make(chan struct{})}
+	g.then = func(ctx context.Context, _ pgx.Tx, _ *ledger.Claim) error {
+		g.begun <- struct{}{}
+		select {
+		case <-g.open:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return g
+}
+
+// A deploy costs no attempt and no waiting for a lease.
+func TestShutdownReleasesAndAnotherWorkerFinishes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	stop := f.work(&g.toy, nil, func(o *worker.Options) { o.Drain = 0 })
+	ticket := f.request(planes)
+	f.send(ticket)
+	<-g.begun
+	stop()
+	if got := f.job(ticket.JobID); got != "NOT_STARTED released at shutdown; waiting again" {
+		t.Fatalf("job is %s", got)
+	}
+	f.wantCount(0, `SELECT attempts FROM data_ingestion_jobs`)
+	f.work(&toy{}, &toy{})
+	f.awaitJobs(2)
+	f.wantCount(2, `SELECT count(*) FROM data WHERE attempt = 1`)
+	f.awaitNoTasks()
+}
+
+func TestShutdownWaitsForWhatIsDoneInTime(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	stop := f.work(&g.toy, nil)
+	ticket := f.request(planes)
+	f.send(ticket)
+	<-g.begun
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	close(g.open)
+	<-stopped
+	if got := f.job(ticket.JobID); got != "FINISHED SUCCESS computed" {
+		t.Errorf("job is %s", got)
+	}
+}
+
+// asynq loses acknowledgements: the signal of a job that is done does nothing.
+func TestRedeliveredSignalOfADoneJobDoesNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	recalc := &toy{}
+	f.work(recalc, &toy{})
+	ticket := f.request(planes)
+	f.send(ticket)
+	f.awaitJobs(2)
+	f.awaitNoTasks()
+	f.send(ticket)
+	f.awaitNoTasks()
+	f.awaitJobs(2)
+	if n := recalc.runs.Load(); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+// Whoever runs the job, its failure is found in the archive, once.
+func TestFailureInAnotherTasksLoopIsArchived(t *testing.T) {
+	t.Parallel()
+	for _, seq := range []int{0, 1} {
+		f := setup(t)
+		g := newGate()
+		wait := g.then
+		g.then = func(ctx context.Context, tx pgx.Tx, c *ledger.Claim) error {
+			if g.runs.Load() == 2 {
+				return errors.New("boom")
+			}
+			return wait(ctx, tx, c)
+		}
+		f.work(nil, &g.toy)
+		f.send(f.request(travel))
+		<-g.begun
+		next := f.request(travel)
+		for next.SignalSeq < seq {
+			var err error
+			next, _, err = f.ledger.Renumber(f.ctx, f.pool, next)
+			f.must(err)
+		}
+		close(g.open)
+		f.awaitJob(next.JobID, "FINISHED ERROR boom")
+		f.awaitArchived("aggregation", 1)
+		// The requester's own signal comes late, after the failure.
+		f.send(next)
+		task := f.awaitArchived("aggregation", 1)[0]
+		if !strings.Contains(task.LastErr, fmt.Sprintf("job %d failed: boom", next.JobID)) {
+			t.Errorf("archived with %q", task.LastErr)
+		}
+		if n := g.runs.Load(); n != 2 {
+			t.Errorf("%d runs", n)
+		}
+	}
+}
+
+// B-H3, B-C1, O-10: a worker whose job was taken away stops, and nothing it wrote is kept.
+func TestLostLeaseRollsTheDataBack(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	f.work(&g.toy, &toy{})
+	ticket := f.request(planes)
+	f.send(ticket)
+	<-g.begun
+	_, err := f.pool.Exec(f.ctx, `UPDATE data_ingestion_jobs SET state = 'NOT_STARTED', locked_by = NULL, signal_seq = 1, started_at = NULL WHERE id = $1`, ticket.JobID)
+	f.must(err)
+	// The worker notices at its next heartbeat, then finds the job waiting.
+	<-g.begun
+	close(g.open)
+	f.awaitJobs(2)
+	f.wantCount(1, `SELECT count(*) FROM data WHERE scope LIKE 'emission%'`)
+	f.wantCount(1, `SELECT count(*) FROM data WHERE scope LIKE 'emission%' AND attempt = 2`)
+}
+
+// An abort by another program ends the run too.
+func TestAbortedJobStaysAborted(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	stop := f.work(&g.toy, nil)
+	ticket := f.request(planes)
+	f.send(ticket)
+	<-g.begun
+	_, err := f.pool.Exec(f.ctx, `UPDATE data_ingestion_jobs SET state = 'FINISHED', result = 'ERROR', locked_by = NULL, status_message = 'Aborted' WHERE id = $1`, ticket.JobID)
+	f.must(err)
+	f.await("the run has ended", func() bool {
+		return value[int](f, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()`) == 0
+	})
+	stop()
+	if got := f.job(ticket.JobID); got != "FINISHED ERROR Aborted" {
+		t.Errorf("job is %s", got)
+	}
+	f.wantCount(0, `SELECT count(*) FROM data`)
+}
+
+// O-15: a run that loses its connection gives the job back at once, not after the lease.
+func TestCutConnectionForfeitsAndRunsAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	proxy := localtest.NewProxy(t, f.database)
+	g := newGate()
+	g.then = func(ctx context.Context, tx pgx.Tx, _ *ledger.Claim) error {
+		if g.runs.Load() > 1 {
+			return nil
+		}
+		g.begun <- struct{}{}
+		_, err := tx.Exec(ctx, `SELECT pg_sleep(60)`)
+		return err
+	}
+	f.work(&g.toy, &toy{}, func(o *worker.Options) { o.DatabaseURL, o.Lease, o.Heartbeat = proxy.URL, time.Minute, time.Second })
+	ticket := f.request(planes)
+	f.send(ticket)
+	<-g.begun
+	proxy.Cut()
+	proxy.Restore()
+	f.awaitJobs(2)
+	f.wantCount(1, `SELECT count(*) FROM data WHERE scope LIKE 'emission%'`)
+	f.wantCount(2, `SELECT attempts FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
+	f.wantCount(1, `SELECT signal_seq FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
+}
+
+// two code versions: a schema that is too old is refused, and the message says what to do.
+func TestOldSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	o := worker.DefaultOptions()
+	o.DatabaseURL, o.RedisURL = localtest.EmptyDatabase(t), localtest.Redis(t)
+	o.Calculations = map[job.Type]worker.Calculation{job.Aggregation: (&toy{}).calculate}
+	w, err := worker.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "tidemark migrate up") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
+	t.Parallel()
+	for want, spoil := range map[string]func(*worker.Options){
+		"Calculations": func(o *worker.Options) { o.Calculations = nil },
+		"csv_ingest":   func(o *worker.Options) { o.Calculations[job.CSVIngest] = (&toy{}).calculate },
+		"Concurrency":  func(o *worker.Options) { o.Concurrency = 0 },
+		"Heartbeat":    func(o *worker.Options) { o.Heartbeat = o.Lease / 2 },
+		"TimeLimit":    func(o *worker.Options) { o.TimeLimit = 0 },
+		"Drain":        func(o *worker.Options) { o.Drain = -1 },
+		"PollInterval": func(o *worker.Options) { o.PollInterval = 0 },
+	} {
+		o := worker.DefaultOptions()
+		o.Calculations = map[job.Type]worker.Calculation{job.Aggregation: (&toy{}).calculate}
+		if _, err := worker.New(o); err != nil {
+			t.Fatal(err)
+		}
+		spoil(&o)
+		if _, err := worker.New(o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
