@@ -57,6 +57,7 @@ func TestRefusals(t *testing.T) {
 		"stale --older-than 5s":                       "--older-than 5s: at least 1m",
 		"stale " + empty:                              "the schema is at version 0, this binary needs 3: run `tidemark migrate up`",
 		"worker " + empty:                             "run `tidemark migrate up`",
+		"exporter " + empty:                           "run `tidemark migrate up`",
 		"scheduler " + empty:                          "run `tidemark migrate up`",
 		"worker --heartbeat 10s":                      "at most a third of the lease (15s)",
 		"worker --log.level loud":                     `--log.level "loud": not a level`,

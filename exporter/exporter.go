@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"tidemark/shared/postgres"
 )
 
 // Exporter serves the metrics and the read-only API. Make it with [New].
@@ -47,8 +49,16 @@ const (
 )
 
 // Run serves until ctx is done, lets open requests end and returns nil. An error
-// means that the address cannot be had, the server broke, or requests had to be cut off.
+// means that the schema does not fit, the address cannot be had, the server broke, or
+// requests had to be cut off. A database that is away is no reason not to start: it may
+// come, and until then the answers say that nothing is known.
 func (e *Exporter) Run(ctx context.Context) error {
+	var wrong *postgres.SchemaError
+	if err := postgres.CheckSchema(ctx, e.opts.Pool); errors.As(err, &wrong) {
+		return fmt.Errorf("exporter: %w", err)
+	} else if err != nil {
+		e.opts.Logger.Warn("the record cannot be read yet", "err", err)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.opts.ListenAddress)
 	if err != nil {
 		return fmt.Errorf("exporter: listen on %s: %w: choose another address or stop the process that has it", e.opts.ListenAddress, err)
