@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"strings"
+
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/signal"
@@ -38,7 +40,7 @@ func decide(d signal.Delivery, incident signal.Incident, answer *signal.Answer, 
 	case own.SupersededBy != nil:
 		// Another job covers what it was for, and has a signal of its own.
 		return look
-	case own.Failed() && runAgain:
+	case own.Failed() && runAgain && (d.JobID != 0 || names(incident, own)):
 		return request
 	case own.Failed():
 		return report
@@ -48,6 +50,13 @@ func decide(d signal.Delivery, incident signal.Incident, answer *signal.Answer, 
 	default:
 		return look
 	}
+}
+
+// names reports whether the incident is that this job failed. A foreign task may have been
+// archived, and be delivered again by asynq if its sender allowed retries, for other
+// reasons: that is no wish to run a failed job again.
+func names(i signal.Incident, j *ledger.Job) bool {
+	return strings.HasPrefix(i.Error, jobFailed(j.ID, "").Error())
 }
 
 // scopeMatches reports whether a job of the record is of the delivery's scope. A task of

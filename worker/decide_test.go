@@ -66,6 +66,7 @@ func TestDecide(t *testing.T) {
 		"foreign, handed back, done":         {foreign, never, answered(never), own(job.Finished, job.Success), look},
 		"foreign, handed back, failed":       {foreign, never, answered(never), own(job.Finished, job.Error), report},
 		"foreign, run again":                 {foreign, reported, answered(never), own(job.Finished, job.Error), request},
+		"foreign, tried again by asynq":      {foreign, signal.Incident{Error: "asynq: task lease expired"}, answered(never), own(job.Finished, job.Error), report},
 		"foreign, run again, not in record":  {foreign, reported, answered(never), nil, request},
 	} {
 		if got := decide(tc.d, tc.incident, tc.answer, tc.own); got != tc.want {

@@ -63,25 +63,6 @@ func NewToken() string {
 	return fmt.Sprintf("%s%s-%d-%s", tokenPrefix, host[:min(len(host), 24)], os.Getpid(), hex.EncodeToString(b[:]))
 }
 
-// doorTimeout bounds how long a claim queues behind requesters that have not committed.
-// While it queues, new requesters of the scope queue behind it.
-const doorTimeout = time.Second
-
-// doorExclusive keeps requesters of the scope out until the transaction ends. The limit is
-// for this transaction only: a claim is a worker's, and a worker has other scopes to look at.
-const (
-	limitLockWait = `SELECT set_config('lock_timeout', @timeout, true)`
-	doorExclusive = `SELECT pg_advisory_xact_lock(@space::integer, @door::integer)`
-)
-
-// enter takes the scope's door in exclusive mode.
-func enter(ctx context.Context, tx pgx.Tx, s job.Scope) error {
-	batch := &pgx.Batch{}
-	batch.Queue(limitLockWait, pgx.StrictNamedArgs{"timeout": fmt.Sprintf("%dms", doorTimeout.Milliseconds())})
-	batch.Queue(doorExclusive, pgx.StrictNamedArgs{"space": doorSpace, "door": door(s)})
-	return tx.SendBatch(ctx, batch).Close()
-}
-
 // lookTemplate reads the waiting job of a scope and everything that could forbid its claim.
 // It runs after the door was taken, in a statement of its own, so that it sees what the
 // requesters it waited for have committed. The row lock is against other programs.

@@ -16,6 +16,8 @@
 //	  joins ───────┘ ▲                │
 //	                 └─ release, reap ┘  or, where another job waits already: superseded by that one
 //
+// Its rules:
+//
 //   - A request creates the waiting job or joins it. It never joins the running one, which may have
 //     read its input already. Joining widens the job's filter to the union; "all" wins.
 //   - The door of a scope is an advisory lock: requesters pass it in shared mode and keep it until

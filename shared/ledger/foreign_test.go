@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -24,35 +25,25 @@ SELECT 'MODULE_PER_YEAR', 'computed', 'DEFAULT', f.is_current, 'DATA_ENTRIES', f
 // program that runs keeps its place, and the job ends all the same.
 func TestFinishNeverBreaksTheCurrentIndex(t *testing.T) {
 	t.Parallel()
-	for _, s := range []job.Scope{planes, travel} {
-		for name, tc := range map[string]struct {
-			state       string
-			wantCurrent bool
-		}{
-			"finished": {"FINISHED", true},
-			"waiting":  {"NOT_STARTED", true},
-			"running":  {"RUNNING", false},
-		} {
-			for _, end := range []string{"finish", "abandon"} {
-				t.Run(s.String()+"/"+name+"/"+end, func(t *testing.T) {
-					t.Parallel()
-					b := setup(t)
-					other := b.foreign(`{"module_type_id": 2, "year": 2025, "is_current": true, "job_type": "module_emission_recalc", "state": "` + tc.state + `"}`)
-					if s == planes {
-						b.exec(`UPDATE data_ingestion_jobs SET data_entry_type_id = 20`)
-					}
-					own := b.request(uuid.Nil, s)[0].JobID
-					b.exec(`UPDATE data_ingestion_jobs SET max_attempts = 1`)
-					c := b.claim(s)
-					if end == "finish" {
-						b.finish(c, job.Error)
-					} else if fate, _, err := b.Forfeit(b.ctx, b.pool, c, "cut off"); err != nil || fate != ledger.Abandoned {
-						t.Fatal(fate, err)
-					}
-					if b.current(own) != tc.wantCurrent || b.current(other) == tc.wantCurrent {
-						t.Errorf("current: own %t, other %t", b.current(own), b.current(other))
-					}
-				})
+	b := setup(t)
+	b.exec(`ALTER TABLE data_ingestion_jobs ALTER max_attempts SET DEFAULT 1`)
+	year := 2000
+	for state, wantCurrent := range map[string]bool{"FINISHED": true, "NOT_STARTED": true, "RUNNING": false} {
+		for _, end := range []string{"finish", "abandon"} {
+			year++
+			for s, dataEntryType := range map[job.Scope]string{job.RecalcOf(2, 20, year): "20", job.AggregationOf(2, year): "null"} {
+				other := b.foreign(fmt.Sprintf(`{"module_type_id": 2, "data_entry_type_id": %s, "year": %d, "is_current": true,
+					"job_type": "module_emission_recalc", "state": "%s"}`, dataEntryType, year, state))
+				own := b.request(uuid.Nil, s)[0].JobID
+				c := b.claim(s)
+				if end == "finish" {
+					b.finish(c, job.Error)
+				} else if fate, _, err := b.Forfeit(b.ctx, b.pool, c, "cut off"); err != nil || fate != ledger.Abandoned {
+					t.Fatal(fate, err)
+				}
+				if b.current(own) != wantCurrent || b.current(other) == wantCurrent {
+					t.Errorf("%s of %s beside a row that is %s: current own %t, other %t", end, s, state, b.current(own), b.current(other))
+				}
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -123,24 +122,4 @@ func scopeArgs(s job.Scope) map[string]any {
 		string(job.DataEntryType): s.DataEntryType,
 		string(job.Year):          s.Year,
 	}
-}
-
-// The doors are advisory locks that whoever requests a scope passes in shared mode
-// and whoever moves its waiting job (claim, release, reap) in exclusive mode, each
-// until the end of the transaction. The row locks alone would be enough to keep
-// the promise, but not to keep it in time: PostgreSQL lets a new share lock pass
-// an exclusive one that waits, so a scope with a steady stream of joiners would
-// never be claimed. Advisory locks queue in order.
-//
-// There are doorCount of them, not one a scope, so that a wide fan-out cannot
-// exhaust the server's lock table. Two scopes behind one door only wait a little.
-const (
-	doorSpace = 0x74696465 // "tide"; keeps clear of the original's 1236 to 1239
-	doorCount = 1024
-)
-
-func door(s job.Scope) int32 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(s.String()))
-	return int32(h.Sum32() % doorCount)
 }

@@ -116,10 +116,6 @@ func fold(requests []Request) ([]Request, error) {
 	return folded, nil
 }
 
-// doorShared waits behind whoever is moving a waiting job of one of the scopes.
-// unnest keeps the order of the array, which is sorted.
-const doorShared = `SELECT pg_advisory_xact_lock_shared(@space::integer, d) FROM unnest(@doors::integer[]) AS d`
-
 // createTemplate makes the jobs that do not wait yet. A running job of the scope does
 // not stand in the way: it may have read its input already.
 const createTemplate = `

@@ -67,7 +67,7 @@ const (
 	Sent Presence = "sent"
 	// Queued: it waits for a worker.
 	Queued Presence = "queued"
-	// Rerun: it was archived although its job waits; it was put back into the queue.
+	// Rerun: it was archived although its job waits; it was sent anew.
 	Rerun Presence = "rerun"
 	// InFlight: asynq takes it for being processed. That is so for a moment at every delivery,
 	// and for minutes when the worker died with the task in its hands.
@@ -106,10 +106,13 @@ func (s *Sender) Ensure(ctx context.Context, t ledger.Ticket) (Presence, error) 
 	case asynq.TaskStateActive:
 		return InFlight, nil
 	case asynq.TaskStateArchived, asynq.TaskStateScheduled, asynq.TaskStateRetry:
-		if err := s.inspector.RunTask(queue, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
-			return "", fmt.Errorf("run the archived signal of job %d: %w", t.JobID, err)
+		// Not RunTask: a task that carries a failure and is delivered again must have been run by a
+		// person, who thereby makes a request.
+		if err := s.inspector.DeleteTask(queue, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
+			return "", fmt.Errorf("remove the archived signal of job %d: %w", t.JobID, err)
 		}
-		return Rerun, nil
+		_, err := s.enqueue(ctx, t)
+		return Rerun, err
 	default:
 		return Blocked, nil
 	}
@@ -121,6 +124,8 @@ const queueSet = "asynq:queues"
 // Publish makes our queues known to asynq's tools. A client does so once in its life; after
 // Redis was flushed its tasks would be worked on, but no tool would show them.
 func (s *Sender) Publish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
 	var queues []any
 	for _, c := range job.Configs() {
 		queues = append(queues, c.Queue())

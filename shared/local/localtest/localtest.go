@@ -94,12 +94,20 @@ func create(t testing.TB, pg *local.Postgres, options string) string {
 	if err := exec(pg, "CREATE DATABASE "+name+options); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := exec(pg, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { drop(pg, name) })
 	return pg.Database(name)
+}
+
+var dropping sync.Mutex
+
+// drop frees a database's space without keeping its test waiting: it costs a checkpoint. The
+// server goes with the test binary anyhow.
+func drop(pg *local.Postgres, name string) {
+	go func() {
+		dropping.Lock()
+		defer dropping.Unlock()
+		_ = exec(pg, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	}()
 }
 
 func exec(pg *local.Postgres, sql string) error {
