@@ -1,7 +1,9 @@
 package emission
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -79,7 +81,13 @@ func (m reportModule) read() (stats, error) {
 	if len(m.Stats) == 0 {
 		return s, nil
 	}
-	if err := json.Unmarshal(m.Stats, &s); err != nil {
+	err := json.Unmarshal(m.Stats, &s)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		// In the words of the document, not of the type that reads it.
+		err = fmt.Errorf("%s is of type %s", cmp.Or(wrong.Field, "the document"), wrong.Value)
+	}
+	if err != nil {
 		return stats{}, fmt.Errorf("carbon_report_modules %d: its stats cannot be added up (%w); aggregate module type %d of that year", m.ID, err, m.ModuleType)
 	}
 	return s, nil
