@@ -42,6 +42,7 @@ func Entries(ctx context.Context, db Database, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	refreshStatistics(ctx, db, report)
 	return report, nil
 }
 
