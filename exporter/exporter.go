@@ -59,6 +59,9 @@ func (e *Exporter) Run(ctx context.Context) error {
 	} else if err != nil {
 		e.opts.Logger.Warn("the record cannot be read yet", "err", err)
 	}
+	if ctx.Err() != nil {
+		return nil
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.opts.ListenAddress)
 	if err != nil {
 		return fmt.Errorf("exporter: listen on %s: %w: choose another address or stop the process that has it", e.opts.ListenAddress, err)

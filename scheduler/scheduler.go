@@ -79,6 +79,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	defer pool.Close()
 	if err := postgres.CheckSchema(ctx, pool); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("scheduler: %w", err)
 	}
 	rdb, err := signal.Connect(s.opts.RedisURL)
