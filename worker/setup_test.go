@@ -132,7 +132,7 @@ func (f *field) send(tickets ...ledger.Ticket) {
 	f.must(f.sender.Send(f.ctx, tickets...))
 }
 
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func (f *field) await(what string, holds func() bool) {
 	f.t.Helper()

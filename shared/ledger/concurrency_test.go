@@ -55,6 +55,8 @@ type field struct {
 	proxies  []*localtest.Proxy
 
 	modules, requesters, requests, workers int
+	// patience is how long nothing may happen before the end is taken for reached.
+	patience time.Duration
 	// linger bounds how long a requester takes from its request to its commit, in milliseconds.
 	linger int
 	// aggregationsOnly leaves recalculations out, and with them the hold.
@@ -70,7 +72,7 @@ type field struct {
 func newField(t *testing.T, sabotage string) *field {
 	f := &field{t: t, database: localtest.Database(t), redis: localtest.Redis(t),
 		ledger:  ledger.Sabotage(ledger.New(ledger.DefaultMaxHold), sabotage),
-		modules: 5, requesters: 6, requests: 60, workers: 3, linger: 8, relay: true, chaos: true}
+		modules: 5, requesters: 6, requests: 60, workers: 3, linger: 8, patience: 30 * time.Second, relay: true, chaos: true}
 	f.pool = localtest.Connect(t, f.database)
 	if _, err := f.pool.Exec(context.Background(), fieldSchema); err != nil {
 		t.Fatal(err)
@@ -122,6 +124,7 @@ func TestBrokenKernelIsNoticed(t *testing.T) {
 					sabotage = "no doors"
 				}
 				f := newField(t, sabotage)
+				f.patience = 4 * time.Second
 				arrange(f)
 				f.play()
 				if faults := f.faults(); len(faults) > 0 {
@@ -359,10 +362,9 @@ func (f *field) oneRequest(ctx context.Context, tx pgx.Tx) ([]ledger.Ticket, err
 // awaitQuiet waits until no job is active, or until nothing has happened for a while:
 // a protocol that is broken may leave jobs waiting for ever.
 func (f *field) awaitQuiet(ctx context.Context) {
-	const patience = 4 * time.Second
 	var last string
 	since := time.Now()
-	for time.Since(since) < patience {
+	for time.Since(since) < f.patience {
 		var active int
 		var state string
 		err := f.pool.QueryRow(ctx, `SELECT count(*), coalesce(string_agg(id || ':' || state || ':' || attempts, ' ' ORDER BY id), '')

@@ -213,7 +213,7 @@ func (b *bundle) wantMember(pipeline uuid.UUID, id int64, want bool) {
 }
 
 // patience bounds every wait for something that must happen.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // await polls until the condition holds.
 func (b *bundle) await(what string, holds func() bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -37,7 +38,23 @@ func Connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.AfterConnect = noticeLostClients
 	return pgxpool.NewWithConfig(ctx, cfg)
+}
+
+// watchClient makes the server look, while it works, whether the client is still there. It
+// would otherwise go on with the statement of a killed process to its end, row locks
+// included. Servers before PostgreSQL 14 do not have the setting.
+const watchClient = `
+SELECT set_config('client_connection_check_interval', '2s', false)
+  FROM pg_settings WHERE name = 'client_connection_check_interval'`
+
+// noticeLostClients is tried, not required: some systems cannot watch a socket.
+func noticeLostClients(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, watchClient); err != nil && Code(err) == "" {
+		return err
+	}
+	return nil
 }
 
 // poolConfig validates the options. pgx leaves passwords out of its parse errors.
