@@ -30,8 +30,37 @@ const crashEntries = 60_000
 // nothing lost. Real processes, real servers.
 func TestKilledWorker(t *testing.T) {
 	t.Parallel()
+	c := deploy(t)
+	pid, job := c.awaitProgress()
+	c.kill(pid, syscall.SIGKILL)
+	// This hits the other tests here as well, which have to survive it.
+	c.flushRedis()
+	killed := time.Now()
+	c.awaitQuiet()
+	t.Logf("killed worker %d at job %d, done by another %.1f s later", pid, job, time.Since(killed).Seconds())
+	c.check(job)
+}
+
+// TestStoppedWorker stops a worker in the middle of a recalculation until another has done
+// the work, and lets it go on then: nothing of what it still writes is kept.
+func TestStoppedWorker(t *testing.T) {
+	t.Parallel()
+	c := deploy(t)
+	pid, job := c.awaitProgress()
+	c.kill(pid, syscall.SIGSTOP)
+	c.awaitQuiet()
+	c.check(job)
+	c.kill(pid, syscall.SIGCONT)
+	// It has slots and connections again: what is requested now may be its work as well.
+	c.run("recalc", "--module=2", "--year=2025", "--wait")
+	c.check(job)
+}
+
+// deploy starts two workers and a scheduler, and loads entries whose recalculation takes some seconds.
+func deploy(t *testing.T) *crash {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
+	t.Cleanup(cancel)
 	c := newCrash(ctx, t)
 	c.run("migrate", "up")
 	for range 2 {
@@ -41,39 +70,31 @@ func TestKilledWorker(t *testing.T) {
 	c.run("load", "reference", "airports", c.file("airports.csv"))
 	c.run("load", "factors", "--type=plane", "--year=2025", "--wait", c.file("factors_plane.csv"))
 	c.run("load", "entries", "--type=plane", "--year=2025", "--create-units", c.flights())
+	return c
+}
 
-	pid, job := c.awaitProgress()
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	c.flushRedis()
-	killed := time.Now()
-	c.awaitQuiet()
-	t.Logf("killed worker %d at job %d, done by another %.1f s later", pid, job, time.Since(killed).Seconds())
-
-	var attempts, rows, entries, active int
-	err := c.pool.QueryRow(ctx, `
+// check sees that the job ran twice, and that entries, emissions and statistics agree.
+func (c *crash) check(job int64) {
+	c.t.Helper()
+	var attempts, rows, entries, active, counted int
+	var total, sum float64
+	err := c.pool.QueryRow(c.ctx, `
 SELECT (SELECT attempts FROM data_ingestion_jobs WHERE id = $1),
        (SELECT count(*) FROM data_entry_emissions),
        (SELECT count(DISTINCT data_entry_id) FROM data_entry_emissions),
-       (SELECT count(*) FROM data_ingestion_jobs WHERE state <> 'FINISHED')`, job).Scan(&attempts, &rows, &entries, &active)
+       (SELECT count(*) FROM data_ingestion_jobs WHERE state <> 'FINISHED'),
+       (SELECT sum((stats->>'entry_count')::int) FROM carbon_report_modules),
+       (SELECT sum((stats->>'total')::float8) FROM carbon_report_modules),
+       (SELECT sum(kg_co2eq) FROM data_entry_emissions)`, job).Scan(&attempts, &rows, &entries, &active, &counted, &total, &sum)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	if attempts != 2 || rows != crashEntries || entries != crashEntries || active != 0 {
-		t.Errorf("job %d ran %d times (want 2); %d emissions of %d entries (want %d each); %d jobs active (want 0)",
+		c.t.Errorf("job %d ran %d times (want 2); %d emissions of %d entries (want %d each); %d jobs active (want 0)",
 			job, attempts, rows, entries, crashEntries, active)
 	}
-	// The statistics agree with the emissions, and the entries with both.
-	var total, sum float64
-	var counted int
-	err = c.pool.QueryRow(ctx, `SELECT sum((stats->>'total')::float8), sum((stats->>'entry_count')::int),
-		(SELECT sum(kg_co2eq) FROM data_entry_emissions) FROM carbon_report_modules`).Scan(&total, &counted, &sum)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if counted != crashEntries || total/sum < 1-1e-9 || total/sum > 1+1e-9 {
-		t.Errorf("statistics: %d entries, %f kg; emissions: %f kg", counted, total, sum)
+		c.t.Errorf("statistics: %d entries, %f kg; emissions: %f kg", counted, total, sum)
 	}
 }
 
@@ -129,6 +150,7 @@ func (c *crash) start(args ...string) {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGCONT)
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 		log.Close()
@@ -177,6 +199,13 @@ func (c *crash) awaitProgress() (pid int, jobID int64) {
 	}
 	c.t.Fatal("no recalculation was seen under way")
 	return 0, 0
+}
+
+func (c *crash) kill(pid int, sig syscall.Signal) {
+	c.t.Helper()
+	if err := syscall.Kill(pid, sig); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // awaitQuiet waits until no job waits or runs.
