@@ -19,6 +19,7 @@ import (
 	"tidemark/shared/freshness"
 	"tidemark/shared/local"
 	"tidemark/shared/postgres"
+	"tidemark/shared/signal"
 	"tidemark/worker"
 )
 
@@ -53,6 +54,7 @@ type demo struct {
 
 	database, redis string
 	pool            *pgxpool.Pool
+	signals         *signal.Sender
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
@@ -91,6 +93,12 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	defer d.pool.Close()
+	rdb, err := signal.Connect(d.redis)
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+	d.signals = signal.NewSender(rdb)
 
 	group, ctx := errgroup.WithContext(ctx)
 	if err := d.components(ctx, group); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tidemark/shared/catalog"
@@ -14,7 +13,6 @@ import (
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 	"tidemark/shared/sample"
-	"tidemark/shared/signal"
 )
 
 // load brings the data set in, as `tidemark load` does.
@@ -23,12 +21,6 @@ func (d *demo) load(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	rdb, err := signal.Connect(d.redis)
-	if err != nil {
-		return err
-	}
-	defer rdb.Close()
-	signals := signal.NewSender(rdb)
 	rows := 0
 	for _, f := range files {
 		o := ingest.Options{Path: f.Path, Year: f.Year, CreateUnits: true, Ledger: ledger.New(ledger.DefaultMaxHold)}
@@ -47,7 +39,7 @@ func (d *demo) load(ctx context.Context, dir string) error {
 			return err
 		}
 		rows += report.Rows
-		if err := signals.Send(ctx, report.Tickets...); err != nil {
+		if err := d.signals.Send(ctx, report.Tickets...); err != nil {
 			return err
 		}
 	}
@@ -107,15 +99,9 @@ func (d *demo) goStale(ctx context.Context) error {
 func (d *demo) request(ctx context.Context, s job.Scope, change string) (jobID int64, err error) {
 	record := ledger.New(ledger.DefaultMaxHold)
 	var tickets []ledger.Ticket
-	err = postgres.InTx(ctx, d.pool, 3, func(tx pgx.Tx) error {
-		id, _, err := record.OpenPipeline(ctx, tx, ledger.NewPipeline{ID: uuid.New(), Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year})
-		if err != nil {
-			return err
-		}
-		if tickets, err = record.Request(ctx, tx, ledger.Batch{Pipeline: id, Requests: []ledger.Request{{Scope: s}}}); err != nil {
-			return err
-		}
-		if change != "" {
+	err = postgres.InTx(ctx, d.pool, 3, func(tx pgx.Tx) (err error) {
+		_, tickets, err = record.Start(ctx, tx, ledger.NewPipeline{Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}, s)
+		if err == nil && change != "" {
 			_, err = tx.Exec(ctx, change, pgx.StrictNamedArgs{"id": tickets[0].JobID})
 		}
 		return err
@@ -123,12 +109,7 @@ func (d *demo) request(ctx context.Context, s job.Scope, change string) (jobID i
 	if err != nil {
 		return 0, err
 	}
-	rdb, err := signal.Connect(d.redis)
-	if err != nil {
-		return 0, err
-	}
-	defer rdb.Close()
-	return tickets[0].JobID, signal.NewSender(rdb).Send(ctx, tickets...)
+	return tickets[0].JobID, d.signals.Send(ctx, tickets...)
 }
 
 func (d *demo) awaitFailure(ctx context.Context, id int64) error {

@@ -105,15 +105,7 @@ func request(c *cli.Context, m catalog.Module, scopes []job.Scope) error {
 	var pipeline uuid.UUID
 	var tickets []ledger.Ticket
 	err = postgres.InTx(c.Context, pool, 5, func(tx pgx.Tx) (err error) {
-		pipeline, _, err = record.OpenPipeline(c.Context, tx, ledger.NewPipeline{Kind: scopes[0].Type, ModuleType: m.ID, Year: year})
-		if err != nil {
-			return err
-		}
-		b := ledger.Batch{Pipeline: pipeline}
-		for _, s := range scopes {
-			b.Requests = append(b.Requests, ledger.Request{Scope: s})
-		}
-		tickets, err = record.Request(c.Context, tx, b)
+		pipeline, tickets, err = record.Start(c.Context, tx, ledger.NewPipeline{Kind: scopes[0].Type, ModuleType: m.ID, Year: year}, scopes...)
 		return err
 	})
 	if err != nil {

@@ -25,22 +25,7 @@ func (f *field) run(adjust func(*Options)) (stop func()) {
 	}
 	s, err := New(o)
 	f.must(err)
-	ctx, cancel := context.WithCancel(f.ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				f.t.Error(err)
-			}
-		case <-time.After(patience):
-			f.t.Error("the scheduler does not stop")
-		}
-	})
-	f.t.Cleanup(stop)
-	return stop
+	return localtest.Start(f.t, s.Run)
 }
 
 func (f *field) signalled(queue, id string) func() bool {

@@ -117,10 +117,7 @@ func (w *Worker) ownJob(ctx context.Context, d signal.Delivery, answer *signal.A
 func (w *Worker) request(ctx context.Context, s job.Scope, a signal.Answer, task *asynq.Task) (ledger.Ticket, error) {
 	var ticket ledger.Ticket
 	err := postgres.InTx(ctx, w.control, runAttempts, func(tx pgx.Tx) error {
-		if _, _, err := w.ledger.OpenPipeline(ctx, tx, ledger.NewPipeline{ID: a.Pipeline, Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}); err != nil {
-			return err
-		}
-		tickets, err := w.ledger.Request(ctx, tx, ledger.Batch{Pipeline: a.Pipeline, Requests: []ledger.Request{{Scope: s}}})
+		_, tickets, err := w.ledger.Start(ctx, tx, ledger.NewPipeline{ID: a.Pipeline, Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}, s)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package worker_test
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -94,22 +93,7 @@ func (f *field) work(recalc, aggregation *toy, adjust ...func(*worker.Options)) 
 	}
 	w, err := worker.New(o)
 	f.must(err)
-	ctx, cancel := context.WithCancel(f.ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				f.t.Error(err)
-			}
-		case <-time.After(patience):
-			f.t.Error("the worker does not stop")
-		}
-	})
-	f.t.Cleanup(stop)
-	return stop
+	return localtest.Start(f.t, w.Run)
 }
 
 // request records a request without a signal.

@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,8 +17,8 @@ const (
 	Year          Column = "year"
 )
 
-// columns lists every scope column, in the order in which scopes are encoded.
-var columns = []Column{ModuleType, DataEntryType, Year}
+// Columns returns every scope column, in the order in which scopes are encoded.
+func Columns() []Column { return []Column{ModuleType, DataEntryType, Year} }
 
 // DedupConfig says what makes a job of one type unique: at most one waiting
 // and at most one running job per distinct value of ScopeColumns.
@@ -65,8 +66,8 @@ func (c DedupConfig) Check(s Scope) error {
 	if s.Type != c.JobType {
 		return fmt.Errorf("scope %s: job type %q does not match the dedup configuration of %q", s, s.Type, c.JobType)
 	}
-	for _, col := range columns {
-		v, has := s.column(col), c.has(col)
+	for _, col := range Columns() {
+		v, has := *s.Field(col), c.has(col)
 		switch {
 		case has && v <= 0:
 			return fmt.Errorf("scope %s: %s must be set for %s: scope keys must be set", s, col, c.JobType)
@@ -79,14 +80,7 @@ func (c DedupConfig) Check(s Scope) error {
 	return nil
 }
 
-func (c DedupConfig) has(col Column) bool {
-	for _, own := range c.ScopeColumns {
-		if own == col {
-			return true
-		}
-	}
-	return false
-}
+func (c DedupConfig) has(col Column) bool { return slices.Contains(c.ScopeColumns, col) }
 
 // Check refuses a scope whose job type has no configuration or does not match it.
 func (s Scope) Check() error {

@@ -17,7 +17,7 @@ func (c DedupConfig) Payload(s Scope) []byte {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(strconv.Quote(string(col)) + ":" + strconv.Itoa(s.column(col)))
+		b.WriteString(strconv.Quote(string(col)) + ":" + strconv.Itoa(*s.Field(col)))
 	}
 	b.WriteByte('}')
 	return []byte(b.String())
@@ -43,7 +43,7 @@ func (c DedupConfig) ParsePayload(payload []byte) (Scope, error) {
 		if v <= 0 || v > maxKey {
 			return fail(fmt.Sprintf("%s = %d is out of range", col, v))
 		}
-		s.set(col, v)
+		*s.Field(col) = v
 	}
 	if err := c.Check(s); err != nil {
 		return fail(err.Error())

@@ -48,29 +48,15 @@ func (s Scope) Compare(o Scope) int {
 	)
 }
 
-// column returns the value of one scope column.
-func (s Scope) column(c Column) int {
+// Field returns where the scope keeps one of its columns, to read or to set it.
+func (s *Scope) Field(c Column) *int {
 	switch c {
 	case ModuleType:
-		return s.ModuleType
+		return &s.ModuleType
 	case DataEntryType:
-		return s.DataEntryType
+		return &s.DataEntryType
 	case Year:
-		return s.Year
-	default:
-		panic("job: unknown scope column " + string(c))
-	}
-}
-
-// set stores the value of one scope column.
-func (s *Scope) set(c Column, v int) {
-	switch c {
-	case ModuleType:
-		s.ModuleType = v
-	case DataEntryType:
-		s.DataEntryType = v
-	case Year:
-		s.Year = v
+		return &s.Year
 	default:
 		panic("job: unknown scope column " + string(c))
 	}

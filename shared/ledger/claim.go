@@ -120,7 +120,7 @@ func (l *Ledger) Claim(ctx context.Context, db postgres.Beginner, s job.Scope, l
 		if err := enter(ctx, tx, s); err != nil {
 			return err
 		}
-		args := pgx.NamedArgs(scopeArgs(s))
+		args := scopeArgs(s)
 		args["max_hold"] = l.maxHold
 		rows, err := tx.Query(ctx, st.look, args)
 		if err != nil {
@@ -137,7 +137,7 @@ func (l *Ledger) Claim(ctx context.Context, db postgres.Beginner, s job.Scope, l
 			return nil
 		}
 		c.JobID = w.ID
-		return tx.QueryRow(ctx, st.claim, pgx.StrictNamedArgs{"id": w.ID, "token": c.Token, "lease": lease}).Scan(&c.Filter, &c.Attempt, &c.SignalSeq)
+		return tx.QueryRow(ctx, claimStatement, pgx.StrictNamedArgs{"id": w.ID, "token": c.Token, "lease": lease}).Scan(&c.Filter, &c.Attempt, &c.SignalSeq)
 	})
 	switch {
 	case postgres.LockTimeout(err):

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -65,7 +66,7 @@ func (l *Ledger) Finish(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome)
 	var provider string
 	err = tx.QueryRow(ctx, st.finish, pgx.NamedArgs{"id": c.JobID, "token": c.Token, "result": o.Result,
 		"message": storable(o.Message), "meta": meta}).Scan(&pipeline, &provider)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return fail(ErrLost)
 	}
 	if err != nil {
@@ -102,7 +103,7 @@ func finishMeta(t job.Type, o job.Outcome) ([]byte, error) {
 
 // makeCurrent marks the job as the latest of its combination, as the original's views read it.
 func (l *Ledger) makeCurrent(ctx context.Context, tx pgx.Tx, s job.Scope, jobID int64) error {
-	args := pgx.NamedArgs(scopeArgs(s))
+	args := scopeArgs(s)
 	args["id"] = jobID
 	batch := &pgx.Batch{}
 	batch.Queue(l.sql[s.Type].demote, args)
@@ -132,7 +133,7 @@ func (l *Ledger) followUp(ctx context.Context, tx pgx.Tx, c *Claim, r job.Result
 
 // waiting returns a ticket for the job that waits in a scope, if one does.
 func (l *Ledger) waiting(ctx context.Context, tx pgx.Tx, s job.Scope) ([]Ticket, error) {
-	rows, err := tx.Query(ctx, l.sql[s.Type].waitingScope, pgx.NamedArgs(scopeArgs(s)))
+	rows, err := tx.Query(ctx, l.sql[s.Type].waitingScope, scopeArgs(s))
 	if err != nil {
 		return nil, err
 	}

@@ -82,9 +82,8 @@ RETURNING j.signal_seq`
 // giveBack carries out the fate of a running job whose row this transaction has locked,
 // behind the scope's door. reason begins the job's message.
 func (l *Ledger) giveBack(ctx context.Context, tx pgx.Tx, s job.Scope, r running, reason string) (Fate, []Ticket, error) {
-	st := l.sql[s.Type]
 	var other int64
-	err := tx.QueryRow(ctx, st.otherWaiting, pgx.NamedArgs(scopeArgs(s))).Scan(&other)
+	err := tx.QueryRow(ctx, l.sql[s.Type].otherWaiting, scopeArgs(s)).Scan(&other)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return "", nil, err
 	}
@@ -93,19 +92,19 @@ func (l *Ledger) giveBack(ctx context.Context, tx pgx.Tx, s job.Scope, r running
 	switch fate {
 	case Requeued:
 		t := Ticket{Scope: s, JobID: r.ID}
-		err = tx.QueryRow(ctx, st.requeue, pgx.StrictNamedArgs{"id": r.ID, "attempts": r.Attempts,
+		err = tx.QueryRow(ctx, requeueStatement, pgx.StrictNamedArgs{"id": r.ID, "attempts": r.Attempts,
 			"message": reason + "; waiting again"}).Scan(&t.SignalSeq)
 		tickets = []Ticket{t}
 	case Superseded:
 		t := Ticket{Scope: s, JobID: other}
-		err = tx.QueryRow(ctx, st.supersede, pgx.StrictNamedArgs{"id": r.ID, "other": other,
+		err = tx.QueryRow(ctx, supersedeStatement, pgx.StrictNamedArgs{"id": r.ID, "other": other,
 			"message": fmt.Sprintf("%s; job %d covers it", reason, other)}).Scan(&t.SignalSeq)
 		if err == nil {
 			err = followPipelines(ctx, tx, r.ID, other)
 		}
 		tickets = []Ticket{t}
 	case Abandoned:
-		_, err = tx.Exec(ctx, st.abandon, pgx.StrictNamedArgs{"id": r.ID,
+		_, err = tx.Exec(ctx, abandonStatement, pgx.StrictNamedArgs{"id": r.ID,
 			"message": fmt.Sprintf("%s; given up after %d of %d attempts", reason, r.Attempts, r.MaxAttempts)})
 		if err == nil {
 			err = l.makeCurrent(ctx, tx, s, r.ID)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"tidemark/shared/job"
 )
 
@@ -30,17 +32,16 @@ func New(maxHold time.Duration) *Ledger {
 	return l
 }
 
-// statements are the texts that the protocol runs, those that differ by job type rendered
-// from its DedupConfig. They are data, not code, so that the tests can break one on purpose
-// and see that it is noticed.
+// statements are the texts that differ by job type, rendered from its DedupConfig, with those
+// on which the protocol hangs. They are data, not code, so that the tests can break one on
+// purpose and see that it is noticed.
 type statements struct {
-	door, create, widen, join                 string // request.go
-	look, claim                               string // claim.go
-	mark, renew                               string // lease.go
-	finish, demote, promote, waitingScope     string // finish.go
-	otherWaiting, requeue, supersede, abandon string // giveback.go
-	recheck                                   string // reap.go
-	claimable                                 string // relay.go
+	door, create, widen, join             string // door.go, request.go
+	look                                  string // claim.go
+	mark, renew                           string // lease.go
+	finish, demote, promote, waitingScope string // finish.go
+	otherWaiting                          string // giveback.go
+	claimable                             string // relay.go
 }
 
 // statementsOf renders the statements of one configuration.
@@ -48,12 +49,11 @@ func statementsOf(c job.DedupConfig) statements {
 	r := newRenderer(c)
 	return statements{
 		door: doorShared, create: r.Replace(createTemplate), widen: r.Replace(widenTemplate), join: r.Replace(joinTemplate),
-		look: r.Replace(lookTemplate), claim: claimStatement,
+		look: r.Replace(lookTemplate),
 		mark: nameSession, renew: renewStatement,
 		finish: finishStatement, demote: r.Replace(demoteTemplate), promote: r.Replace(promoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
-		otherWaiting: r.Replace(otherWaitingTemplate), requeue: requeueStatement, supersede: supersedeStatement, abandon: abandonStatement,
-		recheck:   recheckStatement,
-		claimable: r.Replace(claimableTemplate),
+		otherWaiting: r.Replace(otherWaitingTemplate),
+		claimable:    r.Replace(claimableTemplate),
 	}
 }
 
@@ -68,7 +68,7 @@ func newRenderer(c job.DedupConfig) *strings.Replacer {
 	}
 	// The original's "current" rows are per combination of all three columns.
 	var combination []string
-	for _, col := range []job.Column{job.ModuleType, job.DataEntryType, job.Year} {
+	for _, col := range job.Columns() {
 		if slices.Contains(c.ScopeColumns, col) {
 			combination = append(combination, fmt.Sprintf("%[1]s = @%[1]s", col))
 		} else {
@@ -116,10 +116,10 @@ func (l *Ledger) statementsFor(s job.Scope) (statements, error) {
 }
 
 // scopeArgs binds the scope columns of one scope.
-func scopeArgs(s job.Scope) map[string]any {
-	return map[string]any{
-		string(job.ModuleType):    s.ModuleType,
-		string(job.DataEntryType): s.DataEntryType,
-		string(job.Year):          s.Year,
+func scopeArgs(s job.Scope) pgx.NamedArgs {
+	args := pgx.NamedArgs{}
+	for _, col := range job.Columns() {
+		args[string(col)] = *s.Field(col)
 	}
+	return args
 }

@@ -50,6 +50,21 @@ func (l *Ledger) OpenPipeline(ctx context.Context, tx pgx.Tx, p NewPipeline) (id
 	return p.ID, tag.RowsAffected() == 1, nil
 }
 
+// Start opens a pipeline and requests whole scopes for it: what a person or a task asks for,
+// where no data comes with the request. Like [Ledger.Request], it is signalled after the commit.
+func (l *Ledger) Start(ctx context.Context, tx pgx.Tx, p NewPipeline, scopes ...job.Scope) (uuid.UUID, []Ticket, error) {
+	id, _, err := l.OpenPipeline(ctx, tx, p)
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	b := Batch{Pipeline: id}
+	for _, s := range scopes {
+		b.Requests = append(b.Requests, Request{Scope: s})
+	}
+	tickets, err := l.Request(ctx, tx, b)
+	return id, tickets, err
+}
+
 // joinPipeline makes a pipeline a member of jobs that another one created.
 const joinPipeline = `
 INSERT INTO pipeline_joins (pipeline_id, job_id)

@@ -78,8 +78,7 @@ func (l *Ledger) Reap(ctx context.Context, db interface {
 	fail := func(err error) (Fate, []Ticket, error) {
 		return "", nil, fmt.Errorf("reap job %d: %w", lost.JobID, err)
 	}
-	st, err := l.statementsFor(lost.Scope)
-	if err != nil {
+	if err := lost.Scope.Check(); err != nil {
 		return fail(err)
 	}
 	args := pgx.NamedArgs{"id": lost.JobID, "token": lost.Token, "foreign": ForeignLease}
@@ -93,11 +92,11 @@ func (l *Ledger) Reap(ctx context.Context, db interface {
 	}
 	var fate Fate
 	var tickets []Ticket
-	err = postgres.InTx(ctx, db, txAttempts, func(tx pgx.Tx) error {
+	err := postgres.InTx(ctx, db, txAttempts, func(tx pgx.Tx) error {
 		if err := enter(ctx, tx, lost.Scope); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, st.recheck, args)
+		rows, err := tx.Query(ctx, recheckStatement, args)
 		if err != nil {
 			return err
 		}

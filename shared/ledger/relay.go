@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,7 +56,7 @@ RETURNING signal_seq`
 // where the job no longer waits under that number.
 func (l *Ledger) Renumber(ctx context.Context, db postgres.Querier, t Ticket) (Ticket, bool, error) {
 	err := db.QueryRow(ctx, renumber, pgx.StrictNamedArgs{"id": t.JobID, "seq": t.SignalSeq}).Scan(&t.SignalSeq)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return t, false, nil
 	}
 	if err != nil {

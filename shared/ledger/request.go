@@ -196,20 +196,9 @@ func scanTicket(c job.DedupConfig, row pgx.CollectableRow) (Ticket, error) {
 	t := Ticket{Scope: job.Scope{Type: c.JobType}}
 	into := []any{&t.JobID, &t.SignalSeq}
 	for _, col := range c.ScopeColumns {
-		into = append(into, scopeField(&t.Scope, col))
+		into = append(into, t.Scope.Field(col))
 	}
 	return t, row.Scan(into...)
-}
-
-func scopeField(s *job.Scope, col job.Column) *int {
-	switch col {
-	case job.ModuleType:
-		return &s.ModuleType
-	case job.DataEntryType:
-		return &s.DataEntryType
-	default:
-		return &s.Year
-	}
 }
 
 // requestArgs binds the scopes as parallel arrays, in scope order, and their doors in door order.

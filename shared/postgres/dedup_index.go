@@ -64,7 +64,7 @@ func checkIndex(ctx context.Context, db Querier, c job.DedupConfig) error {
 		predicate string
 	)
 	err := db.QueryRow(ctx, indexShape, c.ConstraintName).Scan(&good, &keys, &predicate)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return &SchemaError{Reason: fmt.Sprintf("index %s is missing", c.ConstraintName)}
 	}
 	if err != nil {
