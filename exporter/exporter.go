@@ -9,18 +9,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"tidemark/exporter/collector"
 	"tidemark/shared/postgres"
 )
 
 // Exporter serves the metrics and the read-only API. Make it with [New].
-type Exporter struct {
-	opts Options
-	// process holds the metrics of this process; those of the record are made for each scrape.
-	process *prometheus.Registry
-	scrapes *scrapes
-}
+type Exporter struct{ opts Options }
 
 // New validates the options. It opens nothing: a database that is away shows in
 // the answers, not here.
@@ -29,18 +23,14 @@ func New(o Options) (*Exporter, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Exporter{opts: o, process: prometheus.NewRegistry()}
-	registerProcess(e.process, o.Version)
-	frame := &frame{pool: o.Pool, log: o.Logger, collectors: collectors(o)}
-	e.scrapes = &scrapes{collect: frame.collect, giveUp: frame.allFailed}
-	return e, nil
+	return &Exporter{opts: o}, nil
 }
 
 // Limits of the server. A request is a line and a few headers; an answer may take
 // as long as the longest scrape.
 const (
 	readTimeout    = 5 * time.Second
-	writeTimeout   = maxScrapeTimeout + 10*time.Second
+	writeTimeout   = collector.MaxScrapeTimeout + 10*time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
 	// drainTimeout is how long requests may go on after the stop signal: less than the kill

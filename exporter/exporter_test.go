@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"tidemark/exporter"
+	"tidemark/exporter/exportertest"
+	"tidemark/shared/local/localtest"
 )
 
 func TestNewNamesTheField(t *testing.T) {
 	t.Parallel()
-	pool := away(t)
+	pool := exportertest.Away(t)
 	for field, o := range map[string]exporter.Options{
 		"Pool":          {},
 		"OlderThan":     {Pool: pool, OlderThan: time.Second},
@@ -34,7 +36,7 @@ func TestRunServesAndStops(t *testing.T) {
 	t.Parallel()
 	bound := make(chan net.Addr, 1)
 	e, err := exporter.New(exporter.Options{
-		Pool: away(t), ListenAddress: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Pool: exportertest.Away(t), ListenAddress: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
 		OnListen: func(a net.Addr) { bound <- a },
 	})
 	if err != nil {
@@ -58,7 +60,7 @@ func TestRunServesAndStops(t *testing.T) {
 	}
 
 	// The address is taken now.
-	second, err := exporter.New(exporter.Options{Pool: away(t), ListenAddress: address})
+	second, err := exporter.New(exporter.Options{Pool: exportertest.Away(t), ListenAddress: address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +69,57 @@ func TestRunServesAndStops(t *testing.T) {
 	}
 
 	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("a clean stop returned %v", err)
+	}
+}
+
+// TestRunLetsAnOpenScrapeEnd stops the exporter in the middle of a scrape.
+func TestRunLetsAnOpenScrapeEnd(t *testing.T) {
+	t.Parallel()
+	pool := localtest.Pool(t)
+	address := make(chan net.Addr, 1)
+	e, err := exporter.New(exporter.Options{
+		Pool: pool, ListenAddress: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		OnListen: func(a net.Addr) { address <- a },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The scrape waits for this lock until the exporter has been told to stop.
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	bound := (<-address).String()
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE data_ingestion_jobs"); err != nil {
+		t.Fatal(err)
+	}
+	scraped := make(chan error, 1)
+	go func() {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		answer, err := client.Get("http://" + bound + "/metrics")
+		if err == nil {
+			_, err = io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+		}
+		scraped <- err
+	}()
+	for waiting := 0; waiting == 0; {
+		if err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-scraped; err != nil {
+		t.Errorf("the open scrape was cut off: %v", err)
+	}
 	if err := <-ended; err != nil {
 		t.Errorf("a clean stop returned %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tidemark/exporter"
+	"tidemark/exporter/exportertest"
 	"tidemark/shared/local/localtest"
 )
 
@@ -23,15 +24,15 @@ func TestHealth(t *testing.T) {
 		"fit":           {exporter.Options{Pool: good}, http.StatusOK, "ready"},
 		"missing index": {exporter.Options{Pool: outdated}, http.StatusServiceUnavailable, "uq_aggregation_active is missing: run `tidemark migrate up`"},
 		"empty":         {exporter.Options{Pool: empty}, http.StatusServiceUnavailable, "run `tidemark migrate up`"},
-		"away":          {exporter.Options{Pool: away(t)}, http.StatusServiceUnavailable, "PostgreSQL does not answer"},
+		"away":          {exporter.Options{Pool: exportertest.Away(t)}, http.StatusServiceUnavailable, "PostgreSQL does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := serve(t, c.options)
-			if answer, _ := get(h, "/-/healthy"); answer.StatusCode != http.StatusOK {
+			if answer, _ := exportertest.Get(h, "/-/healthy"); answer.StatusCode != http.StatusOK {
 				t.Errorf("healthy: %s", answer.Status)
 			}
-			answer, body := get(h, "/-/ready")
-			if answer.StatusCode != c.ready || !strings.Contains(body, c.says) || strings.Contains(body, "secretuser") {
+			answer, body := exportertest.Get(h, "/-/ready")
+			if answer.StatusCode != c.ready || !strings.Contains(body, c.says) || strings.Contains(body, exportertest.SecretUser) {
 				t.Errorf("ready: %s %s, want %d with %q", answer.Status, body, c.ready, c.says)
 			}
 		})
@@ -41,7 +42,7 @@ func TestHealth(t *testing.T) {
 func TestLanding(t *testing.T) {
 	t.Parallel()
 	for open, linked := range map[bool]bool{false: false, true: true} {
-		answer, body := get(serve(t, exporter.Options{Pool: away(t), AnonymousAPI: open}), "/")
+		answer, body := exportertest.Get(serve(t, exporter.Options{Pool: exportertest.Away(t), AnonymousAPI: open}), "/")
 		if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") ||
 			!strings.Contains(body, "1.2.3") || !strings.Contains(body, `href="metrics"`) {
 			t.Errorf("%s:\n%s", answer.Status, body)
@@ -54,9 +55,9 @@ func TestLanding(t *testing.T) {
 
 func TestEveryAnswerIsGuarded(t *testing.T) {
 	t.Parallel()
-	h := serve(t, exporter.Options{Pool: away(t)})
-	for _, target := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/nowhere", staleStats} {
-		answer, _ := get(h, target)
+	h := serve(t, exporter.Options{Pool: exportertest.Away(t)})
+	for _, target := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/nowhere", "/v1/sync/health/stale-stats"} {
+		answer, _ := exportertest.Get(h, target)
 		for header, want := range map[string]string{
 			"X-Content-Type-Options":  "nosniff",
 			"X-Frame-Options":         "DENY",
@@ -72,19 +73,19 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 
 func TestOnlyReads(t *testing.T) {
 	t.Parallel()
-	h := serve(t, exporter.Options{Pool: away(t), AnonymousAPI: true})
+	h := serve(t, exporter.Options{Pool: exportertest.Away(t), AnonymousAPI: true})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
-		for _, target := range []string{"/", "/metrics", staleStats, "/nowhere"} {
-			answer, body := request(h, method, target)
-			wantProblem(t, answer, body, http.StatusMethodNotAllowed, "use GET")
+		for _, target := range []string{"/", "/metrics", "/v1/sync/health/stale-stats", "/nowhere"} {
+			answer, body := exportertest.Request(h, method, target)
+			exportertest.WantProblem(t, answer, body, http.StatusMethodNotAllowed, "use GET")
 			if answer.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s: Allow is %q", method, target, answer.Header.Get("Allow"))
 			}
 		}
 	}
-	if answer, _ := request(h, http.MethodHead, "/-/healthy"); answer.StatusCode != http.StatusOK {
+	if answer, _ := exportertest.Request(h, http.MethodHead, "/-/healthy"); answer.StatusCode != http.StatusOK {
 		t.Errorf("HEAD: %s", answer.Status)
 	}
-	answer, body := get(h, "/nowhere")
-	wantProblem(t, answer, body, http.StatusNotFound, "/nowhere")
+	answer, body := exportertest.Get(h, "/nowhere")
+	exportertest.WantProblem(t, answer, body, http.StatusNotFound, "/nowhere")
 }

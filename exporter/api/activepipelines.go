@@ -1,4 +1,4 @@
-package exporter
+package api
 
 import (
 	"context"
@@ -8,40 +8,41 @@ import (
 	"strings"
 
 	"tidemark/shared/freshness"
+	"tidemark/shared/web"
 )
 
 // activePipelines answers GET /v1/sync/active-pipelines: an object from module
 // type to the uuid of its active pipeline, without the modules that have none.
-func (e *Exporter) activePipelines(w http.ResponseWriter, r *http.Request) {
+func (a *API) activePipelines(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	for _, name := range []string{"year", "modules"} {
 		if !query.Has(name) {
-			writeProblem(w, http.StatusUnprocessableEntity, name+" is missing: for example ?year=2025&modules=1,2,3")
+			web.Problem(w, http.StatusUnprocessableEntity, name+" is missing: for example ?year=2025&modules=1,2,3")
 			return
 		}
 	}
 	year, err := strconv.Atoi(query.Get("year"))
 	if err != nil {
-		writeProblem(w, http.StatusUnprocessableEntity, fmt.Sprintf("year = %q: it must be an integer", query.Get("year")))
+		web.Problem(w, http.StatusUnprocessableEntity, fmt.Sprintf("year = %q: it must be an integer", query.Get("year")))
 		return
 	}
 	modules, err := moduleList(query.Get("modules"))
 	if err != nil {
-		writeProblem(w, http.StatusBadRequest, err.Error())
+		web.Problem(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if len(modules) == 0 {
-		writeJSON(w, struct{}{})
+		web.JSON(w, http.StatusOK, struct{}{})
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	active, err := freshness.ActivePipelines(ctx, e.opts.Pool, year, modules)
+	active, err := freshness.ActivePipelines(ctx, a.opts.Pool, year, modules)
 	if err != nil {
-		e.unavailable(w, r, err)
+		a.unavailable(w, r, err)
 		return
 	}
-	writeJSON(w, active)
+	web.JSON(w, http.StatusOK, active)
 }
 
 // moduleList reads "1, 2,3"; blank elements are skipped, as in the original.

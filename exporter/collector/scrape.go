@@ -1,4 +1,4 @@
-package exporter
+package collector
 
 import (
 	"context"
@@ -7,19 +7,49 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/singleflight"
 )
 
-// metrics answers GET /metrics. The gauges of the record get a registry for this
+// Options say what a scrape reads.
+type Options struct {
+	// Pool reaches the record. Required; one connection serves all scrapes.
+	Pool *pgxpool.Pool
+	// OlderThan is the age from which tidemark_stale_scopes counts a finished aggregation as too old.
+	OlderThan time.Duration
+	// Logger receives failures of collectors.
+	Logger *slog.Logger
+	// Version is shown in tidemark_build_info.
+	Version string
+}
+
+// Metrics answers scrapes. Make it with [New].
+type Metrics struct {
+	opts Options
+	// process holds the metrics of this process; those of the record are made for each scrape.
+	process *prometheus.Registry
+	scrapes *scrapes
+}
+
+// New returns the handler of /metrics. It opens nothing.
+func New(o Options) *Metrics {
+	m := &Metrics{opts: o, process: prometheus.NewRegistry()}
+	registerProcess(m.process, o.Version)
+	frame := &frame{pool: o.Pool, log: o.Logger, collectors: collectors(o)}
+	m.scrapes = &scrapes{collect: frame.collect, giveUp: frame.allFailed}
+	return m
+}
+
+// ServeHTTP answers a scrape. The gauges of the record get a registry for this
 // request alone, since a registry of the process cannot tell its collectors which
 // scrape they work for and how long that waits.
-func (e *Exporter) metrics(w http.ResponseWriter, r *http.Request) {
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	record := prometheus.NewRegistry()
-	record.MustRegister(samples(e.scrapes.take(r.Context(), scrapeTimeout(r))))
-	promhttp.HandlerFor(prometheus.Gatherers{e.process, record}, promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(e.opts.Logger.Handler(), slog.LevelError),
+	record.MustRegister(samples(m.scrapes.take(r.Context(), scrapeTimeout(r))))
+	promhttp.HandlerFor(prometheus.Gatherers{m.process, record}, promhttp.HandlerOpts{
+		ErrorLog:          slog.NewLogLogger(m.opts.Logger.Handler(), slog.LevelError),
 		EnableOpenMetrics: true,
 	}).ServeHTTP(w, r)
 }
@@ -43,8 +73,8 @@ const (
 	// minScrapeTimeout is enough for a collection to succeed: one that was begun by a scraper
 	// without patience would fail for all who share it.
 	minScrapeTimeout = 100 * time.Millisecond
-	// maxScrapeTimeout keeps a caller from holding a snapshot open for as long as it likes.
-	maxScrapeTimeout = time.Minute
+	// MaxScrapeTimeout keeps a caller from holding a snapshot open for as long as it likes.
+	MaxScrapeTimeout = time.Minute
 )
 
 // scrapeTimeout is how long the scraper waits. Anything but a positive number of
@@ -54,7 +84,7 @@ func scrapeTimeout(r *http.Request) time.Duration {
 	if err != nil || !(seconds > 0) { // also NaN
 		return defaultScrapeTimeout
 	}
-	return max(minScrapeTimeout, time.Duration(min(seconds, maxScrapeTimeout.Seconds())*float64(time.Second)))
+	return max(minScrapeTimeout, time.Duration(min(seconds, MaxScrapeTimeout.Seconds())*float64(time.Second)))
 }
 
 // scrapes lets concurrent scrapes share one collection.

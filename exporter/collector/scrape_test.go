@@ -1,8 +1,9 @@
-package exporter_test
+package collector_test
 
 import (
 	"context"
 	"flag"
+	"log/slog"
 	"net/http"
 	"os"
 	"regexp"
@@ -14,7 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"tidemark/exporter"
+	"tidemark/exporter/collector"
+	"tidemark/exporter/exportertest"
 	"tidemark/shared/local/localtest"
 )
 
@@ -58,15 +60,24 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("differs from %s (go test ./exporter -update):\n%s", path, got)
+		t.Errorf("differs from %s (go test ./exporter/collector -update):\n%s", path, got)
 	}
+}
+
+// serve returns the handler of /metrics with these options and a silent log.
+func serve(o collector.Options) http.Handler {
+	o.Logger, o.Version = slog.New(slog.DiscardHandler), "1.2.3"
+	if o.OlderThan == 0 {
+		o.OlderThan = time.Hour
+	}
+	return collector.New(o)
 }
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	pool := fixture(t)
-	h := serve(t, exporter.Options{Pool: pool})
-	answer, body := get(h, "/metrics")
+	pool := exportertest.Record(t)
+	h := serve(collector.Options{Pool: pool})
+	answer, body := exportertest.Get(h, "/metrics")
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s", answer.Status, body)
 	}
@@ -94,15 +105,15 @@ func TestMetrics(t *testing.T) {
 // TestMetricsOfEmptyRecord pins that every bucket is there at zero.
 func TestMetricsOfEmptyRecord(t *testing.T) {
 	t.Parallel()
-	_, body := get(serve(t, exporter.Options{Pool: localtest.Pool(t)}), "/metrics")
+	_, body := exportertest.Get(serve(collector.Options{Pool: localtest.Pool(t)}), "/metrics")
 	golden(t, "metrics_empty.txt", passing.ReplaceAllString(ours(body), "$1 <now>"))
 }
 
 func TestMetricsOlderThan(t *testing.T) {
 	t.Parallel()
-	pool := fixture(t)
+	pool := exportertest.Record(t)
 	for olderThan, want := range map[time.Duration]string{time.Hour: "1", 1e6 * time.Hour: "0"} {
-		_, body := get(serve(t, exporter.Options{Pool: pool, OlderThan: olderThan}), "/metrics")
+		_, body := exportertest.Get(serve(collector.Options{Pool: pool, OlderThan: olderThan}), "/metrics")
 		if got := sample(body, `tidemark_stale_scopes{why_stale="last_aggregation_too_old"}`); got != want {
 			t.Errorf("older than %s: %s scopes, want %s", olderThan, got, want)
 		}
@@ -111,7 +122,7 @@ func TestMetricsOlderThan(t *testing.T) {
 
 func TestMetricsAsOpenMetrics(t *testing.T) {
 	t.Parallel()
-	answer, body := get(serve(t, exporter.Options{Pool: fixture(t)}), "/metrics", "Accept", "application/openmetrics-text;version=1.0.0")
+	answer, body := exportertest.Get(serve(collector.Options{Pool: exportertest.Record(t)}), "/metrics", "Accept", "application/openmetrics-text;version=1.0.0")
 	if !strings.HasPrefix(answer.Header.Get("Content-Type"), "application/openmetrics-text") || !strings.HasSuffix(body, "# EOF\n") {
 		t.Errorf("%s:\n%s", answer.Header.Get("Content-Type"), body)
 	}
@@ -137,7 +148,7 @@ func wantOnlyFailures(t *testing.T, body string) {
 
 func TestMetricsWithPostgresAway(t *testing.T) {
 	t.Parallel()
-	answer, body := get(serve(t, exporter.Options{Pool: away(t)}), "/metrics")
+	answer, body := exportertest.Get(serve(collector.Options{Pool: exportertest.Away(t)}), "/metrics")
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s", answer.Status, body)
 	}
@@ -163,11 +174,11 @@ func lock(t *testing.T, pool *pgxpool.Pool, table string) {
 // TestMetricsWithLockedTable pins that a scrape ends before its scraper hangs up.
 func TestMetricsWithLockedTable(t *testing.T) {
 	t.Parallel()
-	pool := fixture(t)
+	pool := exportertest.Record(t)
 	lock(t, pool, "data_ingestion_jobs")
-	h := serve(t, exporter.Options{Pool: pool})
+	h := serve(collector.Options{Pool: pool})
 	start := time.Now()
-	_, body := get(h, "/metrics", "X-Prometheus-Scrape-Timeout-Seconds", "1.5")
+	_, body := exportertest.Get(h, "/metrics", "X-Prometheus-Scrape-Timeout-Seconds", "1.5")
 	if took := time.Since(start); took > 1500*time.Millisecond {
 		t.Errorf("answered after %s, the scraper left after 1.5s", took)
 	}
@@ -177,19 +188,19 @@ func TestMetricsWithLockedTable(t *testing.T) {
 // TestMetricsWithOneTableLocked pins that a stuck collector leaves time to the others.
 func TestMetricsWithOneTableLocked(t *testing.T) {
 	t.Parallel()
-	pool := fixture(t)
+	pool := exportertest.Record(t)
 	lock(t, pool, "carbon_reports")
-	_, body := get(serve(t, exporter.Options{Pool: pool}), "/metrics", "X-Prometheus-Scrape-Timeout-Seconds", "2")
+	_, body := exportertest.Get(serve(collector.Options{Pool: pool}), "/metrics", "X-Prometheus-Scrape-Timeout-Seconds", "2")
 	wantStaleAlone(t, body)
 }
 
 func TestMetricsWithMissingTable(t *testing.T) {
 	t.Parallel()
-	pool := fixture(t)
+	pool := exportertest.Record(t)
 	if _, err := pool.Exec(t.Context(), `DROP TABLE carbon_report_modules CASCADE`); err != nil {
 		t.Fatal(err)
 	}
-	_, body := get(serve(t, exporter.Options{Pool: pool}), "/metrics")
+	_, body := exportertest.Get(serve(collector.Options{Pool: pool}), "/metrics")
 	wantStaleAlone(t, body)
 }
 

@@ -1,13 +1,14 @@
-package exporter_test
+package api_test
 
 import (
-	"encoding/json"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
 
-	"tidemark/exporter"
+	"tidemark/exporter/api"
+	"tidemark/exporter/exportertest"
 	"tidemark/shared/local/localtest"
 )
 
@@ -17,26 +18,16 @@ const (
 	p1              = "00000000-0000-4000-8000-000000000001"
 )
 
-// wantProblem checks an error answer and that its detail says this.
-func wantProblem(t *testing.T, answer *http.Response, body string, status int, detail string) {
-	t.Helper()
-	var p struct {
-		Type, Title, Detail string
-		Status              int
-	}
-	if err := json.Unmarshal([]byte(body), &p); err != nil {
-		t.Fatalf("%s: %v: %s", answer.Status, err, body)
-	}
-	if answer.StatusCode != status || p.Status != status || p.Title != http.StatusText(status) || p.Type != "about:blank" ||
-		answer.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(p.Detail, detail) {
-		t.Errorf("got %s %s %+v, want %d with %q", answer.Status, answer.Header.Get("Content-Type"), p, status, detail)
-	}
+// serve returns the handler of an API with these options and a silent log.
+func serve(o api.Options) http.Handler {
+	o.Logger = slog.New(slog.DiscardHandler)
+	return api.New(o).Handler()
 }
 
 func TestStaleStats(t *testing.T) {
 	t.Parallel()
-	h := serve(t, exporter.Options{Pool: fixture(t), AnonymousAPI: true})
-	answer, body := get(h, staleStats)
+	h := serve(api.Options{Pool: exportertest.Record(t), Anonymous: true})
+	answer, body := exportertest.Get(h, staleStats)
 	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s %s", answer.Status, answer.Header.Get("Content-Type"))
 	}
@@ -54,7 +45,7 @@ func TestStaleStats(t *testing.T) {
 		"?older_than_minutes=60": true, "?older_than_minutes=1": true,
 		"?older_than_minutes=52560000": false, "?older_than_minutes=9223372036854775807": false,
 	} {
-		_, body := get(h, staleStats+query)
+		_, body := exportertest.Get(h, staleStats+query)
 		if got := strings.Contains(body, "last_aggregation_too_old"); got != tooOld {
 			t.Errorf("%s: too old %v, want %v: %s", query, got, tooOld, body)
 		}
@@ -63,8 +54,8 @@ func TestStaleStats(t *testing.T) {
 		"?older_than_minutes=0": "1 or more", "?older_than_minutes=-5": "1 or more",
 		"?older_than_minutes=1.5": "must be an integer", "?older_than_minutes=": "must be an integer", "?older_than_minutes=1h": "must be an integer",
 	} {
-		answer, body := get(h, staleStats+query)
-		wantProblem(t, answer, body, http.StatusUnprocessableEntity, detail)
+		answer, body := exportertest.Get(h, staleStats+query)
+		exportertest.WantProblem(t, answer, body, http.StatusUnprocessableEntity, detail)
 	}
 }
 
@@ -76,14 +67,14 @@ func TestStaleStatsOfEmptyRecord(t *testing.T) {
 		VALUES ('MODULE_PER_YEAR', 'computed', 'DEFAULT', false, 'NOT_STARTED', 'aggregation', 99, 2025)`); err != nil {
 		t.Fatal(err)
 	}
-	if _, body := get(serve(t, exporter.Options{Pool: pool, AnonymousAPI: true}), staleStats); body != "[]\n" {
+	if _, body := exportertest.Get(serve(api.Options{Pool: pool, Anonymous: true}), staleStats); body != "[]\n" {
 		t.Errorf("got %s, want []", body)
 	}
 }
 
 func TestActivePipelines(t *testing.T) {
 	t.Parallel()
-	h := serve(t, exporter.Options{Pool: fixture(t), AnonymousAPI: true})
+	h := serve(api.Options{Pool: exportertest.Record(t), Anonymous: true})
 	for query, want := range map[string]string{
 		"?year=2025&modules=4":                       `{"4":"` + p1 + `"}`,
 		"?year=2025&modules=1,%204%20,,5":            `{"4":"` + p1 + `"}`,
@@ -94,7 +85,7 @@ func TestActivePipelines(t *testing.T) {
 		"?year=99999999999&modules=4":                `{}`,
 		"?year=2025&modules=4&older_than_minutes=no": `{"4":"` + p1 + `"}`,
 	} {
-		answer, body := get(h, activePipelines+query)
+		answer, body := exportertest.Get(h, activePipelines+query)
 		if answer.StatusCode != http.StatusOK || body != want+"\n" {
 			t.Errorf("%s: got %s %s, want %s", query, answer.Status, body, want)
 		}
@@ -110,34 +101,34 @@ func TestActivePipelines(t *testing.T) {
 		"?year=soon&modules=":      {http.StatusUnprocessableEntity, "must be an integer"},
 		"?year=2025&modules=1,abc": {http.StatusBadRequest, `modules must be a comma-separated list of integers: "abc"`},
 	} {
-		answer, body := get(h, activePipelines+query)
-		wantProblem(t, answer, body, c.status, c.detail)
+		answer, body := exportertest.Get(h, activePipelines+query)
+		exportertest.WantProblem(t, answer, body, c.status, c.detail)
 	}
 }
 
 // TestAPIWithPostgresAway pins also that what needs no database is answered without it.
 func TestAPIWithPostgresAway(t *testing.T) {
 	t.Parallel()
-	h := serve(t, exporter.Options{Pool: away(t), AnonymousAPI: true})
+	h := serve(api.Options{Pool: exportertest.Away(t), Anonymous: true})
 	for _, target := range []string{staleStats, activePipelines + "?year=2025&modules=1"} {
-		answer, body := get(h, target)
-		wantProblem(t, answer, body, http.StatusServiceUnavailable, "try again later")
-		if strings.Contains(body, "secretuser") {
+		answer, body := exportertest.Get(h, target)
+		exportertest.WantProblem(t, answer, body, http.StatusServiceUnavailable, "try again later")
+		if strings.Contains(body, exportertest.SecretUser) {
 			t.Errorf("the answer names the database user: %s", body)
 		}
 	}
-	if _, body := get(h, activePipelines+"?year=2025&modules="); body != "{}\n" {
+	if _, body := exportertest.Get(h, activePipelines+"?year=2025&modules="); body != "{}\n" {
 		t.Errorf("blank modules ask the database: %s", body)
 	}
-	answer, body := get(h, staleStats+"?older_than_minutes=0")
-	wantProblem(t, answer, body, http.StatusUnprocessableEntity, "1 or more")
+	answer, body := exportertest.Get(h, staleStats+"?older_than_minutes=0")
+	exportertest.WantProblem(t, answer, body, http.StatusUnprocessableEntity, "1 or more")
 }
 
 func TestAPIIsClosedByDefault(t *testing.T) {
 	t.Parallel()
-	h := serve(t, exporter.Options{Pool: away(t)})
+	h := serve(api.Options{Pool: exportertest.Away(t)})
 	for _, target := range []string{staleStats, staleStats + "?older_than_minutes=0", activePipelines} {
-		answer, body := get(h, target)
-		wantProblem(t, answer, body, http.StatusForbidden, "--web.anonymous-api")
+		answer, body := exportertest.Get(h, target)
+		exportertest.WantProblem(t, answer, body, http.StatusForbidden, "--web.anonymous-api")
 	}
 }

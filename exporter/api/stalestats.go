@@ -1,4 +1,4 @@
-package exporter
+package api
 
 import (
 	"context"
@@ -9,26 +9,27 @@ import (
 	"time"
 
 	"tidemark/shared/freshness"
+	"tidemark/shared/web"
 )
 
 // defaultOlderThanMinutes is the contract's, whatever cutoff the metrics have.
 const defaultOlderThanMinutes = 60
 
 // staleStats answers GET /v1/sync/health/stale-stats: an array of the stale scopes.
-func (e *Exporter) staleStats(w http.ResponseWriter, r *http.Request) {
+func (a *API) staleStats(w http.ResponseWriter, r *http.Request) {
 	olderThan, err := olderThanMinutes(r)
 	if err != nil {
-		writeProblem(w, http.StatusUnprocessableEntity, err.Error())
+		web.Problem(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	snapshot, err := freshness.TakeSnapshot(ctx, e.opts.Pool)
+	snapshot, err := freshness.TakeSnapshot(ctx, a.opts.Pool)
 	if err != nil {
-		e.unavailable(w, r, err)
+		a.unavailable(w, r, err)
 		return
 	}
-	writeJSON(w, freshness.Stale(snapshot, olderThan))
+	web.JSON(w, http.StatusOK, freshness.Stale(snapshot, olderThan))
 }
 
 // olderThanMinutes reads the cutoff: a whole number of minutes from 1, without an

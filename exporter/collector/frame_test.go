@@ -1,12 +1,9 @@
-package exporter
+package collector
 
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
@@ -197,48 +194,5 @@ func TestScrapeTimeout(t *testing.T) {
 		if got := scrapeTimeout(r); got != want {
 			t.Errorf("%q: got %s, want %s", header, got, want)
 		}
-	}
-}
-
-// TestRunLetsAnOpenScrapeEnd stops the exporter in the middle of a scrape.
-func TestRunLetsAnOpenScrapeEnd(t *testing.T) {
-	t.Parallel()
-	address := make(chan net.Addr, 1)
-	e, err := New(Options{
-		Pool: localtest.Pool(t), ListenAddress: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
-		OnListen: func(a net.Addr) { address <- a },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun, release := make(chan struct{}), make(chan struct{})
-	collect := e.scrapes.collect
-	e.scrapes.collect = func(ctx context.Context) []prometheus.Metric {
-		close(begun)
-		<-release
-		return collect(ctx)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
-	url := "http://" + (<-address).String() + "/metrics"
-	scraped := make(chan error, 1)
-	go func() {
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		answer, err := client.Get(url)
-		if err == nil {
-			_, err = io.Copy(io.Discard, answer.Body)
-			answer.Body.Close()
-		}
-		scraped <- err
-	}()
-	<-begun
-	stop()
-	close(release)
-	if err := <-scraped; err != nil {
-		t.Errorf("the open scrape was cut off: %v", err)
-	}
-	if err := <-ended; err != nil {
-		t.Errorf("a clean stop returned %v", err)
 	}
 }
