@@ -56,7 +56,7 @@ func TestRefusals(t *testing.T) {
 		"stale somewhere":                             `stale: takes no argument, got "somewhere"`,
 		"stale -o yaml":                               `--output "yaml": not a format; choose table or json`,
 		"stale --older-than 5s":                       "--older-than 5s: at least 1m",
-		"stale " + empty:                              "the schema is at version 0, this binary needs 3: run `tidemark migrate up`",
+		"stale " + empty:                              ": run `tidemark migrate up`",
 		"worker " + empty:                             "run `tidemark migrate up`",
 		"exporter " + empty:                           "run `tidemark migrate up`",
 		"scheduler " + empty:                          "run `tidemark migrate up`",

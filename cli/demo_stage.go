@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tidemark/shared/catalog"
@@ -23,7 +24,7 @@ func (d *demo) load(ctx context.Context, dir string) error {
 	}
 	rows := 0
 	for _, f := range files {
-		o := ingest.Options{Path: f.Path, Year: f.Year, CreateUnits: true, Ledger: ledger.New(ledger.DefaultMaxHold)}
+		o := ingest.Options{Path: f.Path, Year: f.Year, CreateUnits: true, By: demoOrigin(), Ledger: ledger.New(ledger.DefaultMaxHold)}
 		load := ingest.Airports
 		if f.Type != "" {
 			if o.DataEntryType, err = catalog.ParseDataEntryType(f.Type, catalog.CalculatedTypes()); err != nil {
@@ -98,18 +99,23 @@ func (d *demo) goStale(ctx context.Context) error {
 // request asks for a scope and, if told to, changes the job before anyone can claim it.
 func (d *demo) request(ctx context.Context, s job.Scope, change string) (jobID int64, err error) {
 	record := ledger.New(ledger.DefaultMaxHold)
-	var tickets []ledger.Ticket
+	var started ledger.Started
 	err = postgres.InTx(ctx, d.pool, 3, func(tx pgx.Tx) (err error) {
-		_, tickets, err = record.Start(ctx, tx, ledger.NewPipeline{Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}, s)
+		started, err = record.Start(ctx, tx, ledger.NewPipeline{Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}, demoOrigin(), s)
 		if err == nil && change != "" {
-			_, err = tx.Exec(ctx, change, pgx.StrictNamedArgs{"id": tickets[0].JobID})
+			_, err = tx.Exec(ctx, change, pgx.StrictNamedArgs{"id": started.Tickets[0].JobID})
 		}
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	return tickets[0].JobID, d.signals.Send(ctx, tickets...)
+	return started.Tickets[0].JobID, d.signals.Send(ctx, started.Tickets...)
+}
+
+// demoOrigin says for the record that nobody asked but the story.
+func demoOrigin() ledger.Origin {
+	return ledger.Origin{Actor: "demo", Via: ledger.ViaCLI, Reason: "the demo's story", RequestID: uuid.NewString()}
 }
 
 func (d *demo) awaitFailure(ctx context.Context, id int64) error {

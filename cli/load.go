@@ -20,7 +20,7 @@ type loader func(context.Context, ingest.Database, ingest.Options) (ingest.Repor
 
 func loadCommand() *cli.Command {
 	common := func(own ...cli.Flag) []cli.Flag {
-		return append([]cli.Flag{databaseFlag(), redisFlag(), waitFlag()}, own...)
+		return append([]cli.Flag{databaseFlag(), redisFlag(), reasonFlag(), waitFlag()}, own...)
 	}
 	dataEntryType := typeFlag("data entry `TYPE` by name or number, for example plane or 20")
 	return &cli.Command{
@@ -63,7 +63,7 @@ func loadSlice(c *cli.Context, from loader, o ingest.Options) error {
 }
 
 func load(c *cli.Context, from loader, o ingest.Options) error {
-	o.Path, o.Ledger = c.Args().First(), ledger.New(ledger.DefaultMaxHold)
+	o.Path, o.By, o.Ledger = c.Args().First(), origin(c), ledger.New(ledger.DefaultMaxHold)
 	pool, err := connect(c)
 	if err != nil {
 		return err

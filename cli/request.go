@@ -22,7 +22,7 @@ func recalcCommand() *cli.Command {
 		Name:  "recalc",
 		Usage: "request that the emissions of a module and year are computed anew, and then aggregated",
 		Flags: []cli.Flag{databaseFlag(), redisFlag(), moduleFlag(), yearFlag(),
-			typeFlag("data entry `TYPE` by name or number; all that can be computed when not given"), waitFlag()},
+			typeFlag("data entry `TYPE` by name or number; all that can be computed when not given"), reasonFlag(), waitFlag()},
 		Action: recalc,
 	}
 }
@@ -74,7 +74,7 @@ func aggregateCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "aggregate",
 		Usage:  "request that the emissions of a module and year are rolled up into the report statistics",
-		Flags:  []cli.Flag{databaseFlag(), redisFlag(), moduleFlag(), yearFlag(), waitFlag()},
+		Flags:  []cli.Flag{databaseFlag(), redisFlag(), moduleFlag(), yearFlag(), reasonFlag(), waitFlag()},
 		Action: aggregate,
 	}
 }
@@ -102,21 +102,20 @@ func request(c *cli.Context, m catalog.Module, scopes []job.Scope) error {
 		return err
 	}
 	record := ledger.New(ledger.DefaultMaxHold)
-	var pipeline uuid.UUID
-	var tickets []ledger.Ticket
+	var started ledger.Started
 	err = postgres.InTx(c.Context, pool, 5, func(tx pgx.Tx) (err error) {
-		pipeline, tickets, err = record.Start(c.Context, tx, ledger.NewPipeline{Kind: scopes[0].Type, ModuleType: m.ID, Year: year}, scopes...)
+		started, err = record.Start(c.Context, tx, ledger.NewPipeline{Kind: scopes[0].Type, ModuleType: m.ID, Year: year}, origin(c), scopes...)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	send(c, tickets)
-	printTickets(c, pipeline, tickets)
+	send(c, started.Tickets)
+	printTickets(c, started.Pipeline, started.Tickets)
 	if !c.Bool(flagWait) {
 		return nil
 	}
-	return follow(c, record, pool, pipeline)
+	return follow(c, record, pool, started.Pipeline)
 }
 
 func printTickets(c *cli.Context, pipeline uuid.UUID, tickets []ledger.Ticket) {

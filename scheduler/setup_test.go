@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -65,7 +64,7 @@ func (f *field) request(scopes ...job.Scope) []ledger.Ticket {
 	f.t.Helper()
 	var tickets []ledger.Ticket
 	f.must(pgx.BeginFunc(f.ctx, f.pool, func(tx pgx.Tx) (err error) {
-		b := ledger.Batch{Pipeline: uuid.Nil}
+		b := ledger.Batch{By: ledger.Origin{Actor: "tester", Via: ledger.ViaCLI, RequestID: "test"}}
 		for _, s := range scopes {
 			b.Requests = append(b.Requests, ledger.Request{Scope: s})
 		}

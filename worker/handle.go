@@ -117,11 +117,13 @@ func (w *Worker) ownJob(ctx context.Context, d signal.Delivery, answer *signal.A
 func (w *Worker) request(ctx context.Context, s job.Scope, a signal.Answer, task *asynq.Task) (ledger.Ticket, error) {
 	var ticket ledger.Ticket
 	err := postgres.InTx(ctx, w.control, runAttempts, func(tx pgx.Tx) error {
-		_, tickets, err := w.ledger.Start(ctx, tx, ledger.NewPipeline{ID: a.Pipeline, Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}, s)
+		// A task does not tell who sent it or pressed "Run".
+		by := ledger.Origin{Actor: "asynq", Via: ledger.ViaTask, RequestID: task.ResultWriter().TaskID()}
+		started, err := w.ledger.Start(ctx, tx, ledger.NewPipeline{ID: a.Pipeline, Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}, by, s)
 		if err != nil {
 			return err
 		}
-		ticket = tickets[0]
+		ticket = started.Tickets[0]
 		return a.Record(task)
 	})
 	return ticket, err

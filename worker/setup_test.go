@@ -105,7 +105,7 @@ func (f *field) request(s job.Scope) ledger.Ticket {
 		if err != nil {
 			return err
 		}
-		tickets, err = f.ledger.Request(f.ctx, tx, ledger.Batch{Pipeline: p, Requests: []ledger.Request{{Scope: s}}})
+		tickets, err = f.ledger.Request(f.ctx, tx, ledger.Batch{Pipeline: p, By: ledger.Origin{Actor: "tester", Via: ledger.ViaCLI, RequestID: "test"}, Requests: []ledger.Request{{Scope: s}}})
 		return err
 	}))
 	return tickets[0]

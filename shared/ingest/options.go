@@ -28,6 +28,8 @@ type Options struct {
 	// Progress receives how far the load is, over both passes; nil for nobody. A
 	// transaction that has to start over begins at half again.
 	Progress func(bytesRead, totalBytes int64)
+	// By is who loads.
+	By ledger.Origin
 	// Ledger records the load and takes the requests.
 	Ledger *ledger.Ledger
 }

@@ -68,7 +68,7 @@ func request(ctx context.Context, tx pgx.Tx, o Options, r *Report, scopes ...job
 	if len(scopes) == 0 {
 		return nil
 	}
-	batch := ledger.Batch{Pipeline: r.Pipeline}
+	batch := ledger.Batch{Pipeline: r.Pipeline, By: o.By}
 	for _, s := range scopes {
 		batch.Requests = append(batch.Requests, ledger.Request{Scope: s})
 	}

@@ -179,7 +179,7 @@ F: 7 of 8 rows cannot be loaded, nothing was written; correct them and load the 
 func TestAirportsWaitForFlights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	holding := func(take func(context.Context, pgx.Tx, string) error, load load, path string) error {
+	holding := func(take func(context.Context, pgx.Tx, string) error, load load, path string, patience time.Duration) error {
 		tx, err := w.pool.Begin(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -188,19 +188,19 @@ func TestAirportsWaitForFlights(t *testing.T) {
 		if err := take(context.Background(), tx, airportLock); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_, err = load(ctx, w.pool, w.options(path))
 		return err
 	}
-	if err := holding(share, Airports, "testdata/airports.csv"); !errors.Is(err, context.DeadlineExceeded) {
+	if err := holding(share, Airports, "testdata/airports.csv", 300*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("airports beside flights: %v", err)
 	}
-	if err := holding(lock, Entries, "testdata/flights.csv"); !errors.Is(err, context.DeadlineExceeded) {
+	if err := holding(lock, Entries, "testdata/flights.csv", 300*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("flights beside airports: %v", err)
 	}
 	w.expect(untouched, footprint)
-	if err := holding(lock, Factors, "testdata/plane_factors.csv"); err != nil {
+	if err := holding(lock, Factors, "testdata/plane_factors.csv", time.Minute); err != nil {
 		t.Errorf("factors beside airports: %v", err)
 	}
 }

@@ -51,7 +51,7 @@ func get[T any](w *world, sql string, args ...any) (v T) {
 // options load a file as flights of 2025.
 func (w *world) options(path string) Options {
 	w.Helper()
-	return Options{Path: path, DataEntryType: typeNamed(w, "plane"), Year: 2025, Ledger: w.ledger}
+	return Options{Path: path, DataEntryType: typeNamed(w, "plane"), Year: 2025, By: ledger.Origin{Actor: "tester", Via: ledger.ViaCLI, RequestID: "test"}, Ledger: w.ledger}
 }
 
 func typeNamed(t testing.TB, name string) catalog.DataEntryType {

@@ -31,7 +31,7 @@ func BenchmarkClaimAmongJoiners(b *testing.B) {
 					requesters.Go(func() {
 						for ctx.Err() == nil {
 							_ = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-								if _, err := record.Request(ctx, tx, ledger.Batch{Requests: []ledger.Request{{Scope: scope}}}); err != nil {
+								if _, err := record.Request(ctx, tx, ledger.Batch{By: tester, Requests: []ledger.Request{{Scope: scope}}}); err != nil {
 									return err
 								}
 								_, err := tx.Exec(ctx, `SELECT pg_sleep(0.005)`)

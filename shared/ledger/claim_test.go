@@ -164,7 +164,7 @@ func TestJoinersDoNotPassAWaitingClaim(t *testing.T) {
 		return sight, err
 	})
 	b.awaitBlocked(1)
-	late := b.requestInBackground(ledger.Batch{Requests: whole(planes)})
+	late := b.requestInBackground(ledger.Batch{By: tester, Requests: whole(planes)})
 	b.awaitBlocked(2)
 	b.commit(joiner)
 	if sight := receive(b, claimed); sight != ledger.Claimed {

@@ -333,7 +333,7 @@ func (f *field) oneRequest(ctx context.Context, tx pgx.Tx) ([]ledger.Ticket, err
 	if rand.IntN(4) == 0 {
 		modules = append(modules, 1+first%f.modules)
 	}
-	b := ledger.Batch{Pipeline: uuid.New()}
+	b := ledger.Batch{By: tester, Pipeline: uuid.New()}
 	for _, m := range modules {
 		if _, err := tx.Exec(ctx, `INSERT INTO field_entry VALUES ($1, $2)`, m, rand.IntN(1000)); err != nil {
 			return nil, err

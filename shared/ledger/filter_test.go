@@ -12,7 +12,7 @@ import (
 )
 
 func (b *bundle) narrowed(f job.Filter) ledger.Batch {
-	return ledger.Batch{Requests: []ledger.Request{{Scope: planes, Filter: f}}}
+	return ledger.Batch{By: tester, Requests: []ledger.Request{{Scope: planes, Filter: f}}}
 }
 
 // O-1 (a, b): whatever the order, the job that is claimed covers every request that joined it.

@@ -69,7 +69,7 @@ func TestReleasedJobIsSupersededByOneThatWaits(t *testing.T) {
 	b := setup(t)
 	creator, joiner, late := b.open(job.EmissionRecalc), b.open(job.EmissionRecalc), b.open(job.EmissionRecalc)
 	narrow := func(p uuid.UUID, ids ...int32) ledger.Ticket {
-		return b.requestAll(ledger.Batch{Pipeline: p, Requests: []ledger.Request{{Scope: planes, Filter: job.NewFilter(ids...)}}})[0]
+		return b.requestAll(ledger.Batch{By: tester, Pipeline: p, Requests: []ledger.Request{{Scope: planes, Filter: job.NewFilter(ids...)}}})[0]
 	}
 	old := narrow(creator, 1)
 	narrow(joiner, 2)

@@ -109,7 +109,7 @@ func (m *model) request(t *rapid.T, s job.Scope, f job.Filter, got ledger.Ticket
 }
 
 func (m *model) Request(t *rapid.T) {
-	b := ledger.Batch{}
+	b := ledger.Batch{By: tester}
 	members := map[uuid.UUID]bool{}
 	if rapid.IntRange(0, 3).Draw(t, "with pipeline") > 0 {
 		b.Pipeline = rapid.SampledFrom(m.pipelines).Draw(t, "pipeline")

@@ -50,21 +50,6 @@ func (l *Ledger) OpenPipeline(ctx context.Context, tx pgx.Tx, p NewPipeline) (id
 	return p.ID, tag.RowsAffected() == 1, nil
 }
 
-// Start opens a pipeline and requests whole scopes for it: what a person or a task asks for,
-// where no data comes with the request. Like [Ledger.Request], it is signalled after the commit.
-func (l *Ledger) Start(ctx context.Context, tx pgx.Tx, p NewPipeline, scopes ...job.Scope) (uuid.UUID, []Ticket, error) {
-	id, _, err := l.OpenPipeline(ctx, tx, p)
-	if err != nil {
-		return uuid.Nil, nil, err
-	}
-	b := Batch{Pipeline: id}
-	for _, s := range scopes {
-		b.Requests = append(b.Requests, Request{Scope: s})
-	}
-	tickets, err := l.Request(ctx, tx, b)
-	return id, tickets, err
-}
-
 // joinPipeline makes a pipeline a member of jobs that another one created.
 const joinPipeline = `
 INSERT INTO pipeline_joins (pipeline_id, job_id)
@@ -77,27 +62,28 @@ SELECT @pipeline, j.id FROM data_ingestion_jobs j
 // request, so it may settle the status only after the commit.
 const reopen = `UPDATE pipelines SET status = 'RUNNING', finished_at = NULL WHERE id = @pipeline`
 
-// join makes the pipeline a member of the jobs that cover its requests. A finish does not
-// reopen: its own job keeps the pipeline open, and settle takes the locks in order.
-func join(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, tickets []Ticket, reopens bool) error {
+// join makes the pipeline a member of the jobs that cover its requests, and records who
+// asked. A finish asks for nobody and does not reopen: its own job keeps the pipeline open,
+// and settle takes the locks in order.
+func join(ctx context.Context, tx pgx.Tx, b Batch, tickets []Ticket, asked bool) error {
 	var joined []int64
 	for _, t := range tickets {
 		if !t.Created {
 			joined = append(joined, t.JobID)
 		}
 	}
-	if pipeline == uuid.Nil {
-		return nil
-	}
 	batch := &pgx.Batch{}
-	if reopens {
-		batch.Queue(reopen, pgx.StrictNamedArgs{"pipeline": pipeline})
+	if b.Pipeline != uuid.Nil && asked {
+		batch.Queue(reopen, pgx.StrictNamedArgs{"pipeline": b.Pipeline})
 	}
-	if len(joined) > 0 {
-		batch.Queue(joinPipeline, pgx.StrictNamedArgs{"pipeline": pipeline, "jobs": joined})
+	if b.Pipeline != uuid.Nil && len(joined) > 0 {
+		batch.Queue(joinPipeline, pgx.StrictNamedArgs{"pipeline": b.Pipeline, "jobs": joined})
+	}
+	if asked {
+		batch.Queue(recordRequests, recordArgs(b, tickets))
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("join pipeline %s to its jobs: %w", pipeline, err)
+		return fmt.Errorf("join pipeline %s to its jobs: %w", b.Pipeline, err)
 	}
 	return nil
 }

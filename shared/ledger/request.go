@@ -28,6 +28,8 @@ type Batch struct {
 	Pipeline uuid.UUID
 	// Provider is the user_provider_enum of the cause; "" means DEFAULT.
 	Provider string
+	// By is who asks.
+	By       Origin
 	Requests []Request
 }
 
@@ -57,10 +59,14 @@ const requestAttempts = 16
 //
 // After the commit, and not before, the caller signals the tickets.
 func (l *Ledger) Request(ctx context.Context, tx pgx.Tx, b Batch) ([]Ticket, error) {
+	if err := b.By.check(); err != nil {
+		return nil, err
+	}
 	return l.request(ctx, tx, b, true)
 }
 
-func (l *Ledger) request(ctx context.Context, tx pgx.Tx, b Batch, reopens bool) ([]Ticket, error) {
+// request is also what a finished job makes: then nobody asked.
+func (l *Ledger) request(ctx context.Context, tx pgx.Tx, b Batch, asked bool) ([]Ticket, error) {
 	wanted, err := fold(b.Requests)
 	if err != nil {
 		return nil, err
@@ -82,7 +88,7 @@ func (l *Ledger) request(ctx context.Context, tx pgx.Tx, b Batch, reopens bool) 
 		}
 		tickets = append(tickets, got...)
 	}
-	if err := join(ctx, tx, b.Pipeline, tickets, reopens); err != nil {
+	if err := join(ctx, tx, b, tickets, asked); err != nil {
 		return nil, err
 	}
 	return tickets, nil

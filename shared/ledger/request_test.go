@@ -79,7 +79,7 @@ func TestQueuedJobIsJoinedAndClaimed(t *testing.T) {
 func TestBatchFoldsDuplicates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	tickets := b.requestAll(ledger.Batch{Requests: []ledger.Request{
+	tickets := b.requestAll(ledger.Batch{By: tester, Requests: []ledger.Request{
 		{Scope: trains}, {Scope: planes, Filter: job.NewFilter(3)}, {Scope: travel}, {Scope: planes, Filter: job.NewFilter(1)}, {Scope: trains, Filter: job.NewFilter(9)}}})
 	var scopes []job.Scope
 	for _, ticket := range tickets {
@@ -108,7 +108,7 @@ func TestRequestIsRefusedAtTheDoor(t *testing.T) {
 		"not deduplicated":     {whole(job.Scope{Type: job.CSVIngest, ModuleType: 2, Year: 2025}), "no dedup configuration"},
 		"narrowed aggregation": {[]ledger.Request{{Scope: travel, Filter: job.NewFilter(1)}}, "only a recalculation can be narrowed"},
 	} {
-		_, err := b.Request(b.ctx, b.begin(), ledger.Batch{Requests: tc.requests})
+		_, err := b.Request(b.ctx, b.begin(), ledger.Batch{By: tester, Requests: tc.requests})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want it to say %q", name, err, tc.want)
 		}
@@ -123,12 +123,12 @@ func TestUnopenedPipelineIsAnError(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const foreignKeyViolation = "23503"
-	_, err := b.Request(b.ctx, b.begin(), ledger.Batch{Pipeline: uuid.New(), Requests: whole(planes)})
+	_, err := b.Request(b.ctx, b.begin(), ledger.Batch{By: tester, Pipeline: uuid.New(), Requests: whole(planes)})
 	if err == nil || !strings.Contains(err.Error(), foreignKeyViolation) {
 		t.Errorf("got %v, want a foreign key violation", err)
 	}
 	b.request(uuid.Nil, planes)
-	if _, err := b.Request(b.ctx, b.begin(), ledger.Batch{Pipeline: uuid.New(), Requests: whole(planes)}); err == nil {
+	if _, err := b.Request(b.ctx, b.begin(), ledger.Batch{By: tester, Pipeline: uuid.New(), Requests: whole(planes)}); err == nil {
 		t.Error("a pipeline that does not exist has joined a job")
 	}
 }
@@ -137,7 +137,7 @@ func TestUnopenedPipelineIsAnError(t *testing.T) {
 func TestProviderIsInherited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	recalc := b.requestAll(ledger.Batch{Provider: "ACCRED", Requests: whole(planes)})[0]
+	recalc := b.requestAll(ledger.Batch{By: tester, Provider: "ACCRED", Requests: whole(planes)})[0]
 	follow := b.finish(b.claim(planes), job.Success)[0]
 	plain := b.request(uuid.Nil, heating)[0]
 	for id, want := range map[int64]string{recalc.JobID: "ACCRED", follow.JobID: "ACCRED", plain.JobID: "DEFAULT"} {
@@ -186,7 +186,7 @@ func TestBatchOfAnySizeIsAConstantNumberOfStatements(t *testing.T) {
 		}
 		before, queries := sent.roundTrips.Load(), sent.queries.Load()
 		b.must(pgx.BeginFunc(b.ctx, traced, func(tx pgx.Tx) error {
-			tickets, err := b.Request(b.ctx, tx, ledger.Batch{Pipeline: pipeline, Requests: whole(scopes...)})
+			tickets, err := b.Request(b.ctx, tx, ledger.Batch{By: tester, Pipeline: pipeline, Requests: whole(scopes...)})
 			if len(tickets) != n {
 				t.Errorf("%d tickets for %d scopes", len(tickets), n)
 			}
@@ -225,7 +225,7 @@ func TestBatchesInOppositeOrderDoNotDeadlock(t *testing.T) {
 	for range 15 {
 		var running []<-chan outcome[[]ledger.Ticket]
 		for _, order := range [][]job.Scope{scopes, reversed, scopes, reversed} {
-			running = append(running, b.requestInBackground(ledger.Batch{Requests: whole(order...)}))
+			running = append(running, b.requestInBackground(ledger.Batch{By: tester, Requests: whole(order...)}))
 		}
 		for _, done := range running {
 			receive(b, done)
@@ -245,7 +245,7 @@ func TestConcurrentRequestsMakeOneJob(t *testing.T) {
 		b := setup(t)
 		first := b.begin()
 		made := b.requestIn(first, uuid.Nil, planes)[0]
-		second := b.requestInBackground(ledger.Batch{Requests: whole(planes)})
+		second := b.requestInBackground(ledger.Batch{By: tester, Requests: whole(planes)})
 		b.awaitBlocked(1)
 		if rollback {
 			b.must(first.Rollback(b.ctx))

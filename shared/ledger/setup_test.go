@@ -23,6 +23,9 @@ var (
 	heating = job.RecalcOf(3, 30, 2025)
 )
 
+// tester asks in every test.
+var tester = ledger.Origin{Actor: "tester", Via: ledger.ViaCLI, RequestID: "test"}
+
 // lease is longer than any test: leases expire by SQL.
 const lease = time.Hour
 
@@ -87,7 +90,7 @@ func whole(scopes ...job.Scope) (requests []ledger.Request) {
 // requestIn requests whole scopes in a transaction that goes on.
 func (b *bundle) requestIn(tx pgx.Tx, pipeline uuid.UUID, scopes ...job.Scope) []ledger.Ticket {
 	b.t.Helper()
-	tickets, err := b.Request(b.ctx, tx, ledger.Batch{Pipeline: pipeline, Requests: whole(scopes...)})
+	tickets, err := b.Request(b.ctx, tx, ledger.Batch{By: tester, Pipeline: pipeline, Requests: whole(scopes...)})
 	b.must(err)
 	return tickets
 }
@@ -95,7 +98,7 @@ func (b *bundle) requestIn(tx pgx.Tx, pipeline uuid.UUID, scopes ...job.Scope) [
 // request requests whole scopes and commits.
 func (b *bundle) request(pipeline uuid.UUID, scopes ...job.Scope) []ledger.Ticket {
 	b.t.Helper()
-	return b.requestAll(ledger.Batch{Pipeline: pipeline, Requests: whole(scopes...)})
+	return b.requestAll(ledger.Batch{By: tester, Pipeline: pipeline, Requests: whole(scopes...)})
 }
 
 func (b *bundle) requestAll(batch ledger.Batch) []ledger.Ticket {
