@@ -64,7 +64,7 @@ func (w *Worker) calculate(ctx context.Context, c *ledger.Claim, calculate Calcu
 	var tickets []ledger.Ticket
 	err := postgres.InTx(ctx, w.data, runAttempts, func(tx pgx.Tx) (err error) {
 		beat.resume()
-		if err := w.ledger.Mark(ctx, tx, c); err != nil {
+		if err := w.ledger.Begin(ctx, tx, c); err != nil {
 			return err
 		}
 		if outcome, err = w.guarded(ctx, tx, c, calculate, beat.progress); err != nil {

@@ -30,6 +30,8 @@ type Claim struct {
 	Attempt int
 	// SignalSeq is that of the job's signal, for who has to send it once more.
 	SignalSeq int
+	// readSnapshot is what the run's transaction saw when it began; nil before [Ledger.Begin].
+	readSnapshot *string
 }
 
 // Sight is what a look at a scope found.
