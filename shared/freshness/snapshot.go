@@ -18,10 +18,9 @@ type Snapshot struct {
 	At time.Time
 	// Scopes are in order of module type, then year.
 	Scopes []Scope
-	// Kept is false where the database does not keep what [Migrate] makes it keep (it is the
-	// original's own, or a trigger is missing): the answer took longer, and no drift is known.
-	//
-	// [Migrate]: the command `tidemark migrate up`.
+	// Kept is false where the database does not keep what `tidemark migrate up` makes it keep
+	// (it is the original's own, or a trigger is missing): the answer took longer, and no
+	// drift is known.
 	Kept bool
 }
 
