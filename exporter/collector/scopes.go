@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/shared/catalog"
+	"tidemark/shared/freshness"
 )
 
 var (
@@ -18,12 +19,15 @@ var (
 		"When the scope's latest aggregation that wrote its data finished, also while a later one waits, runs or has failed. Absent when there is none. "+
 			"For at most as many scopes as the exporter may show.",
 		[]string{"module_type", "module_type_id", "year"}, nil)
+	scopeDrifted = prometheus.NewDesc("tidemark_scope_drifted",
+		"Always 1, for each scope whose data changed after its last successful aggregation began to read; others have no series. For at most as many scopes as the exporter may show.",
+		[]string{"module_type", "module_type_id", "year"}, nil)
 	scopesOmitted = prometheus.NewDesc("tidemark_scope_series_omitted",
-		"Scopes without series of their own, because the exporter may show no more. Fresh scopes are left out first.", nil, nil)
+		"Scopes without series of their own, because the exporter may show no more. Scopes that are neither stale nor drifted are left out first, then those that have only drifted.", nil, nil)
 )
 
-// sendScopes sends the series of single scopes: of the stale ones first, each part in order of
-// module type and year, until limit scopes have theirs.
+// sendScopes sends the series of single scopes: of the stale ones first, then of those that have
+// drifted, each part in order of module type and year, until limit scopes have theirs.
 func sendScopes(states []scopeState, limit int, send func(prometheus.Metric)) {
 	names := moduleNames()
 	shown := shownScopes(states, limit)
@@ -32,6 +36,9 @@ func sendScopes(states []scopeState, limit int, send func(prometheus.Metric)) {
 		name := cmp.Or(names[s.ModuleType], id)
 		if s.stale != nil {
 			send(gauge(scopeStale, 1, name, id, year, string(s.stale.Why)))
+		}
+		if s.Drift == freshness.Drifted {
+			send(gauge(scopeDrifted, 1, name, id, year))
 		}
 		if s.LastSuccessAt != nil {
 			send(gauge(scopeLastSuccess, unixSeconds(*s.LastSuccessAt), name, id, year))
@@ -43,14 +50,18 @@ func sendScopes(states []scopeState, limit int, send func(prometheus.Metric)) {
 // shownScopes chooses the scopes that get series.
 func shownScopes(states []scopeState, limit int) []scopeState {
 	shown := slices.Clone(states)
-	fresh := func(s scopeState) int {
-		if s.stale == nil {
+	rank := func(s scopeState) int {
+		switch {
+		case s.stale != nil:
+			return 0
+		case s.Drift == freshness.Drifted:
 			return 1
+		default:
+			return 2
 		}
-		return 0
 	}
 	slices.SortFunc(shown, func(a, b scopeState) int {
-		return cmp.Or(cmp.Compare(fresh(a), fresh(b)), cmp.Compare(a.ModuleType, b.ModuleType), cmp.Compare(a.Year, b.Year))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.ModuleType, b.ModuleType), cmp.Compare(a.Year, b.Year))
 	})
 	return shown[:max(0, min(limit, len(shown)))]
 }

@@ -47,6 +47,7 @@ func (c staleCollector) update(ctx context.Context, q postgres.Querier, send fun
 	for why, since := range oldestSince(states) {
 		send(gauge(staleOldest, unixSeconds(since), string(why)))
 	}
+	sendDrift(snapshot, send)
 	sendScopes(states, c.maxScopeSeries, send)
 	return nil
 }

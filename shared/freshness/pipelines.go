@@ -64,10 +64,28 @@ SELECT coalesce(kind, 'unknown') AS kind, count(*) AS count, min(created_at) AS 
  GROUP BY 1
  ORDER BY 1`
 
+// originalPipelineKindsQuery is for a database that has no joined jobs.
+const originalPipelineKindsQuery = `
+SELECT coalesce(kind, 'unknown') AS kind, count(*) AS count, min(created_at) AS oldest_start
+  FROM pipelines
+ WHERE id = ANY (ARRAY(SELECT pipeline_id FROM data_ingestion_jobs WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING')))
+ GROUP BY 1
+ ORDER BY 1`
+
+const pipelinesJoinQuery = `SELECT to_regclass('pipeline_jobs') IS NOT NULL`
+
 // ActivePipelineKinds counts the pipelines with at least one job, created or
 // joined, that waits or runs, by kind in that order. Kinds without a pipeline are absent.
 func ActivePipelineKinds(ctx context.Context, q postgres.Querier) ([]PipelineCount, error) {
-	rows, err := q.Query(ctx, activePipelineKindsQuery)
+	var join bool
+	if err := q.QueryRow(ctx, pipelinesJoinQuery).Scan(&join); err != nil {
+		return nil, fmt.Errorf("count active pipelines: %w", err)
+	}
+	query := originalPipelineKindsQuery
+	if join {
+		query = activePipelineKindsQuery
+	}
+	rows, err := q.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("count active pipelines: %w", err)
 	}
