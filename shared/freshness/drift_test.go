@@ -200,6 +200,21 @@ func TestDriftBeginsWithTheRead(t *testing.T) {
 	d.want("a warning does", "3:2025 drifted, ")
 }
 
+// TestDriftAfterADumpWasRestored: the snapshots and marks in it come from a server that had
+// counted its transactions further than this one.
+func TestDriftAfterADumpWasRestored(t *testing.T) {
+	t.Parallel()
+	d := newData(t)
+	d.exec(`UPDATE data_ingestion_jobs SET read_snapshot = '9999999999:9999999999:'; INSERT INTO scope_changes (module_type_id, year, xid) VALUES (3, 2025, '8888888888'), (3, 2024, '9999999999')`)
+	d.want("a mark that the run did not see came along", "3:2024 drifted, 3:2025 drifted, ")
+	d.exec(`UPDATE data_entries SET data = '{}' WHERE id IN (1, 2)`)
+	d.want("changed on this server", "2:2025 drifted, 3:2024 drifted, 3:2025 drifted, ")
+	for _, s := range [][2]int{{2, 2025}, {3, 2025}, {3, 2024}} {
+		d.aggregate(s[0], s[1], job.Success, nil)
+	}
+	d.want("aggregated", "")
+}
+
 // TestRunThatLeavesNoSnapshotOfItsOwn is the original's way: it claims and finishes by plain
 // updates. Its claim stands for the moment in which it began to read.
 func TestRunThatLeavesNoSnapshotOfItsOwn(t *testing.T) {

@@ -92,7 +92,8 @@ SELECT now(), d.module_type_id, d.year, j.id, j.state::text, j.result::text, j.r
   LEFT JOIN LATERAL (SELECT c.changed_at FROM scope_changes c
                       WHERE m.module_type_id IS NOT NULL
                         AND c.module_type_id = d.module_type_id AND c.year = d.year
-                        AND coalesce(NOT pg_visible_in_snapshot(c.xid, j.read_snapshot), true)
+                        AND (coalesce(NOT pg_visible_in_snapshot(c.xid, j.read_snapshot), true)
+                             OR c.changed_at > j.finished_at) -- a snapshot of another server may see too much
                       ORDER BY c.xid LIMIT 1) AS unseen
     ON j.state = 'FINISHED' AND j.result IS DISTINCT FROM 'ERROR' AND j.finished_at IS NOT NULL
  ORDER BY d.module_type_id, d.year, j.id DESC`

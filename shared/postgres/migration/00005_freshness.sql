@@ -120,6 +120,10 @@ SELECT tidemark_count_scopes();
 -- An aggregation keeps the snapshot with which it began to read: it has drifted from its data if
 -- there is a mark of a transaction which that snapshot does not see. Marks that the latest
 -- aggregation did see are removed as it finishes.
+--
+-- Transaction ids mean nothing on another server. A dump that is restored brings snapshots along
+-- that may seem to see whatever happens from then on; so a change is not seen, in any case, by
+-- a run that had finished when it was made.
 CREATE TABLE IF NOT EXISTS scope_changes (
     module_type_id integer     NOT NULL,
     year           integer     NOT NULL,
@@ -340,13 +344,17 @@ BEGIN
     IF NEW.job_type IS DISTINCT FROM 'aggregation' OR NEW.state IS DISTINCT FROM 'FINISHED' THEN
         RETURN NULL;
     END IF;
-    UPDATE data_ingestion_jobs SET standing = NULL
+    UPDATE data_ingestion_jobs SET standing = NULL, read_snapshot = NULL
      WHERE job_type = 'aggregation' AND module_type_id = NEW.module_type_id AND year = NEW.year AND id < NEW.id
        AND standing AND state = 'FINISHED'
        AND (wrote OR result IS NOT DISTINCT FROM 'ERROR' OR finished_at IS NULL);
     IF wrote THEN
         DELETE FROM scope_changes
-         WHERE module_type_id = NEW.module_type_id AND year = NEW.year AND pg_visible_in_snapshot(xid, NEW.read_snapshot);
+         WHERE module_type_id = NEW.module_type_id AND year = NEW.year
+           AND (pg_visible_in_snapshot(xid, NEW.read_snapshot)
+                -- Came with a dump from a server that had counted further: no transaction of this one
+                -- that we can see has such an id.
+                OR xid >= pg_snapshot_xmax(pg_current_snapshot()) AND xid <> pg_current_xact_id());
     END IF;
     RETURN NULL;
 END
