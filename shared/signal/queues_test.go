@@ -1,9 +1,13 @@
 package signal_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"maps"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -279,5 +283,80 @@ func TestQueuesAreAskedForOnce(t *testing.T) {
 	defer cancel()
 	if _, queues, err := signal.ReadQueues(ctx, rdb); err == nil || queues != nil || ctx.Err() != nil {
 		t.Errorf("got %v, %v; context %v", queues, err, ctx.Err())
+	}
+}
+
+// TestQueuesOfAnotherForm: something between this process and Redis answers in its place.
+func TestQueuesOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	const queue = "*10\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n$-1\r\n"
+	const head = "*4\r\n:1700000000\r\n:5\r\n*0\r\n"
+	ask := func(answer string) ([]signal.Queue, error) {
+		rdb := redis.NewClient(&redis.Options{Protocol: 2, DisableIdentity: true, MaxRetries: -1, ContextTimeoutEnabled: true,
+			Dialer: func(context.Context, string, string) (net.Conn, error) {
+				client, server := net.Pipe()
+				go impersonate(server, answer)
+				return client, nil
+			}})
+		defer rdb.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, queues, err := signal.ReadQueues(ctx, rdb)
+		return queues, err
+	}
+	if queues, err := ask(head + "*2\r\n" + queue + queue); err != nil || len(queues) != 2 {
+		t.Fatalf("the impersonation is wrong: %v, %v", queues, err)
+	}
+	for name, answer := range map[string]string{
+		"a text":          "+OK\r\n",
+		"a number":        ":1\r\n",
+		"nothing":         "$-1\r\n",
+		"no answer":       "*-1\r\n",
+		"too little":      "*2\r\n:1700000000\r\n:5\r\n",
+		"no queues":       head + "*0\r\n",
+		"one queue":       head + "*1\r\n" + queue,
+		"three queues":    head + "*3\r\n" + queue + queue + queue,
+		"an empty queue":  head + "*2\r\n" + queue + "*0\r\n",
+		"a text queue":    head + "*2\r\n" + queue + "+OK\r\n",
+		"a text for a 0":  head + "*2\r\n" + queue + strings.Replace(queue, ":0", "+0", 1),
+		"a nil for a 0":   head + "*2\r\n" + queue + strings.Replace(queue, ":0", "$-1", 1),
+		"a text for time": "*4\r\n+now\r\n:5\r\n*0\r\n*2\r\n" + queue + queue,
+		"a number server": "*4\r\n:1700000000\r\n:5\r\n*1\r\n:5\r\n*2\r\n" + queue + queue,
+		"an error":        "-ERR no\r\n",
+	} {
+		if queues, err := ask(answer); err == nil || queues != nil {
+			t.Errorf("%s: got %v, %v", name, queues, err)
+		}
+	}
+}
+
+// impersonate answers every command with +OK, and a script with this.
+func impersonate(conn net.Conn, answer string) {
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for {
+		var words, length int
+		if _, err := fmt.Fscanf(in, "*%d\r\n", &words); err != nil {
+			return
+		}
+		reply := "+OK\r\n"
+		for range words {
+			if _, err := fmt.Fscanf(in, "$%d\r\n", &length); err != nil {
+				return
+			}
+			word := make([]byte, length+2)
+			if _, err := io.ReadFull(in, word); err != nil {
+				return
+			}
+			switch strings.ToLower(string(word[:length])) {
+			case "hello":
+				reply = "-ERR unknown command\r\n"
+			case "eval":
+				reply = answer
+			}
+		}
+		if _, err := conn.Write([]byte(reply)); err != nil {
+			return
+		}
 	}
 }
