@@ -28,6 +28,9 @@
 // What cannot be noticed is a former primary that was cut off and goes on alone. Nothing
 // is written there any more, so that everything grows too old: it is loud, not green.
 //
+// A database that was never migrated is read as the original left it: slower, with the same
+// answers. That nobody knows there what drifted shows in tidemark_drift_unknown_scopes.
+//
 // # Times
 //
 // Moments are given as timestamps, by the clock of the source (or, for pending tasks, of

@@ -3,7 +3,6 @@ package collector_test
 import (
 	"context"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,12 +95,12 @@ var postgresFaults = map[string]fault{
 		failed: ofRecord, says: "57014", timeout: "3",
 	},
 	"one table locked": {
-		inject: func(s *site) func() { return s.hold("carbon_reports") },
+		inject: func(s *site) func() { return s.hold("declared_scopes") },
 		failed: []string{"stale"}, says: "57014", timeout: "5",
 	},
 	"one query slow": {
-		inject: change(`ALTER TABLE carbon_reports RENAME TO elsewhere; CREATE VIEW carbon_reports AS SELECT elsewhere.* FROM elsewhere, pg_sleep(60)`,
-			`DROP VIEW carbon_reports; ALTER TABLE elsewhere RENAME TO carbon_reports`),
+		inject: change(`ALTER TABLE declared_scopes RENAME TO elsewhere; CREATE VIEW declared_scopes AS SELECT elsewhere.* FROM elsewhere, pg_sleep(60)`,
+			`DROP VIEW declared_scopes; ALTER TABLE elsewhere RENAME TO declared_scopes`),
 		failed: []string{"stale"}, says: "57014", timeout: "5",
 	},
 	"pool exhausted": {
@@ -209,35 +208,6 @@ func TestPostgresEndsTheSession(t *testing.T) {
 	}
 	release()
 	s.wantPage(s.scrape(""), s.healthy)
-}
-
-// TestOriginalSchema: on a database that was never migrated, what can be read is, and the rest
-// says which command is missing.
-func TestOriginalSchema(t *testing.T) {
-	t.Parallel()
-	ddl, err := os.ReadFile("../../shared/postgres/testdata/original.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newSite(t, "", "")
-	databaseURL := localtest.EmptyDatabase(t)
-	pool := localtest.Connect(t, databaseURL)
-	if _, err := pool.Exec(t.Context(), string(ddl)); err != nil {
-		t.Fatal(err)
-	}
-	s.serve(pool)
-	before := s.scrape("")
-	if said := s.log.String(); !strings.Contains(said, "the schema is at version 0") || !strings.Contains(said, "tidemark migrate up") {
-		t.Errorf("the log does not say what is wrong:\n%s", said)
-	}
-	if _, err := postgres.Migrate(t.Context(), databaseURL); err != nil {
-		t.Fatal(err)
-	}
-	after := s.scrape("")
-	s.wantPage(before, after.without("stale", "pipelines"))
-	if after[success("stale")] != "1" || after[`tidemark_active_pipelines{kind="csv_ingest"}`] != "1" {
-		t.Errorf("after the migration: %v", after)
-	}
 }
 
 // ownServer returns a migrated server that a test has to itself.

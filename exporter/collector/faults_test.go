@@ -22,7 +22,7 @@ import (
 
 // families says which series belong to a collector, by the beginnings of their names.
 var families = map[string][]string{
-	"stale":     {"tidemark_stale_", "tidemark_scopes", "tidemark_scope_"},
+	"stale":     {"tidemark_stale_", "tidemark_scopes", "tidemark_scope_", "tidemark_drift"},
 	"pipelines": {"tidemark_active_pipeline"},
 	"jobs":      {"tidemark_jobs"},
 	"queues":    {"tidemark_queue_"},

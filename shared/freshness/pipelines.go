@@ -72,7 +72,7 @@ SELECT coalesce(kind, 'unknown') AS kind, count(*) AS count, min(created_at) AS 
  GROUP BY 1
  ORDER BY 1`
 
-const pipelinesJoinQuery = `SELECT to_regclass('pipeline_jobs') IS NOT NULL`
+const pipelinesJoinQuery = `SELECT to_regclass('pipeline_joins') IS NOT NULL`
 
 // ActivePipelineKinds counts the pipelines with at least one job, created or
 // joined, that waits or runs, by kind in that order. Kinds without a pipeline are absent.
