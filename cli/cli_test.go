@@ -78,6 +78,9 @@ func TestRefusals(t *testing.T) {
 		"jobs --pipeline x":                           `--pipeline "x": not a uuid`,
 		"jobs --active --failed":                      "give one of them",
 		"exporter --web.listen-address nowhere":       "is not host:port",
+		"exporter --web.config.file /nowhere.yml":     "--web.config.file /nowhere.yml: open /nowhere.yml: no such file",
+		"exporter --web.telemetry-path metrics":       "write /metrics",
+		"exporter --web.route-prefix a//b":            `--web.route-prefix "/a//b" is not a path`,
 		"demo --web.listen-address 256.0.0.1:1":       "--web.listen-address",
 		"demo --web.listen-address 127.0.0.1:notport": "choose another one",
 	} {

@@ -20,6 +20,7 @@ import (
 	"tidemark/shared/local"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
+	"tidemark/shared/web"
 	"tidemark/worker"
 )
 
@@ -30,7 +31,8 @@ func demoCommand() *cli.Command {
 		Description: "Starts PostgreSQL and Redis for itself, loads three years of flights, devices, fuels and gases,\n" +
 			"computes and aggregates them, then brings scopes into each of the four stale buckets.\n" +
 			"Ctrl-C stops everything and removes it.",
-		Flags: append([]cli.Flag{listenFlag("127.0.0.1:9877")}, logFlags()...),
+		Flags: append([]cli.Flag{&cli.StringFlag{Name: flagListen, Value: exporter.DefaultAddress,
+			EnvVars: []string{"TIDEMARK_WEB_LISTEN_ADDRESS"}, Usage: "`HOST:PORT` for the exporter to serve on"}}, logFlags()...),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -131,7 +133,7 @@ func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
 	if err != nil {
 		return err
 	}
-	e, err := exporter.New(exporter.Options{ListenAddress: d.listen, AnonymousAPI: true, Pool: d.pool, Version: d.version,
+	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Pool: d.pool, Version: d.version,
 		Logger: d.log.With("component", "exporter")})
 	if err != nil {
 		return err

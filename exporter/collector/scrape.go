@@ -9,8 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/singleflight"
+
+	"tidemark/shared/telemetry"
 )
 
 // Options say what a scrape reads.
@@ -35,12 +36,15 @@ type Metrics struct {
 
 // New returns the handler of /metrics. It opens nothing.
 func New(o Options) *Metrics {
-	m := &Metrics{opts: o, process: prometheus.NewRegistry()}
-	registerProcess(m.process, o.Version)
+	m := &Metrics{opts: o, process: telemetry.NewRegistry(o.Version)}
 	frame := &frame{pool: o.Pool, log: o.Logger, collectors: collectors(o)}
 	m.scrapes = &scrapes{collect: frame.collect, giveUp: frame.allFailed}
 	return m
 }
+
+// Process takes what the process counts of its own work; every scrape shows it, with or
+// without a database.
+func (m *Metrics) Process() prometheus.Registerer { return m.process }
 
 // ServeHTTP answers a scrape. The gauges of the record get a registry for this
 // request alone, since a registry of the process cannot tell its collectors which
@@ -48,10 +52,7 @@ func New(o Options) *Metrics {
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	record := prometheus.NewRegistry()
 	record.MustRegister(samples(m.scrapes.take(r.Context(), scrapeTimeout(r))))
-	promhttp.HandlerFor(prometheus.Gatherers{m.process, record}, promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(m.opts.Logger.Handler(), slog.LevelError),
-		EnableOpenMetrics: true,
-	}).ServeHTTP(w, r)
+	telemetry.Handler(prometheus.Gatherers{m.process, record}, m.opts.Logger).ServeHTTP(w, r)
 }
 
 // samples hands a finished collection to a registry.

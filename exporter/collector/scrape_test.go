@@ -25,11 +25,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // passing are the values that differ at each scrape.
 var passing = regexp.MustCompile(`(?m)^((?:tidemark_collector_duration_seconds|tidemark_snapshot_timestamp_seconds)\{[^}]*\}) .*$`)
 
-// ours keeps the families of the record and of the build.
+// ours keeps the families of the record; the build is another one with each toolchain.
 func ours(exposition string) string {
 	var lines []string
 	for line := range strings.Lines(exposition) {
-		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), "tidemark_") {
+		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), "tidemark_") && !strings.Contains(line, "tidemark_build_info") {
 			lines = append(lines, line)
 		}
 	}
@@ -140,7 +140,7 @@ func wantOnlyFailures(t *testing.T, body string) {
 		}
 	}
 	for line := range strings.Lines(ours(body)) {
-		if !strings.Contains(line, "tidemark_collector_") && !strings.Contains(line, "tidemark_build_info") {
+		if !strings.Contains(line, "tidemark_collector_") {
 			t.Errorf("present although nothing was read: %s", line)
 		}
 	}
