@@ -13,6 +13,7 @@ import (
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
+	"tidemark/shared/telemetry"
 	"tidemark/worker"
 )
 
@@ -44,7 +45,7 @@ func workerCommand() *cli.Command {
 			durationFlag("time-limit", d.TimeLimit, "longest `TIME` a job may run"),
 			durationFlag("drain", d.Drain, "`TIME` that running jobs get after a stop signal; then they are released"),
 			durationFlag("poll-interval", d.PollInterval, "`TIME` between an idle worker's looks for signals"),
-			holdFlag()}, logFlags()),
+			holdFlag()}, sideFlags("worker", worker.DefaultAddress), logFlags()),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -55,6 +56,7 @@ func workerCommand() *cli.Command {
 				Concurrency: c.Int(flagConcurrency), Lease: c.Duration("lease"), Heartbeat: c.Duration("heartbeat"),
 				TimeLimit: c.Duration("time-limit"), Drain: c.Duration("drain"), PollInterval: c.Duration("poll-interval"),
 				Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "worker"),
+				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
 			}
 			w, err := worker.New(o)
 			if err != nil {
@@ -75,7 +77,7 @@ func schedulerCommand() *cli.Command {
 			durationFlag("relay-grace", d.RelayGrace, "`TIME` that a requester has to send the signal itself"),
 			durationFlag("stuck-after", d.StuckAfter, "`TIME` after which the undelivered signal of a waiting job is sent under a new id"),
 			durationFlag("reap-interval", d.ReapInterval, "`TIME` between two looks for expired leases"),
-			holdFlag()}, logFlags()),
+			holdFlag()}, sideFlags("scheduler", scheduler.DefaultAddress), logFlags()),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -85,6 +87,7 @@ func schedulerCommand() *cli.Command {
 				DatabaseURL: c.String(flagDatabase), RedisURL: c.String(flagRedis),
 				RelayInterval: c.Duration("relay-interval"), RelayGrace: c.Duration("relay-grace"), StuckAfter: c.Duration("stuck-after"),
 				ReapInterval: c.Duration("reap-interval"), Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "scheduler"),
+				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
 			})
 			if err != nil {
 				return refusedError{err}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/urfave/cli/v2"
 
 	"tidemark/shared/web"
@@ -24,4 +26,10 @@ func webOptions(c *cli.Context, otherPort bool) web.Options {
 		o.Addresses, o.OtherPort = c.StringSlice(flagListen), otherPort && !chosen
 	}
 	return o
+}
+
+// sideFlags are those of a component whose business is not HTTP.
+func sideFlags(component, address string) []cli.Flag {
+	return webFlags("TIDEMARK_"+strings.ToUpper(component)+"_WEB_LISTEN_ADDRESS", address,
+		"`HOST:PORT` to serve metrics and health on, may be repeated; an empty one turns them off")
 }
