@@ -78,6 +78,12 @@ func TestRefusals(t *testing.T) {
 		"jobs --pipeline x":                           `--pipeline "x": not a uuid`,
 		"jobs --active --failed":                      "give one of them",
 		"exporter --web.listen-address nowhere":       "is not host:port",
+		"exporter --web.config.file /nowhere.yml":     "--web.config.file /nowhere.yml: open /nowhere.yml: no such file",
+		"exporter --web.telemetry-path metrics":       "write /metrics",
+		"exporter --web.route-prefix a//b":            `--web.route-prefix "/a//b" is not a path`,
+		"worker --web.listen-address 9878":            "is not host:port",
+		"worker --web.config.file /nowhere.yml":       "--web.config.file /nowhere.yml",
+		"scheduler --web.listen-address 9879":         "is not host:port",
 		"demo --web.listen-address 256.0.0.1:1":       "--web.listen-address",
 		"demo --web.listen-address 127.0.0.1:notport": "choose another one",
 	} {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
+	"tidemark/shared/telemetry"
 	"tidemark/worker"
 )
 
@@ -36,14 +38,14 @@ func workerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "worker",
 		Usage: "run jobs; start as many as you like",
-		Flags: append([]cli.Flag{databaseFlag(), redisFlag(),
+		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			&cli.IntFlag{Name: flagConcurrency, Value: d.Concurrency, EnvVars: []string{"TIDEMARK_CONCURRENCY"}, Usage: "`N` jobs at once, each with a database connection"},
 			durationFlag("lease", d.Lease, "`TIME` without a sign of life after which a job is given to another worker"),
 			durationFlag("heartbeat", d.Heartbeat, "`TIME` between signs of life, at most a third of the lease"),
 			durationFlag("time-limit", d.TimeLimit, "longest `TIME` a job may run"),
 			durationFlag("drain", d.Drain, "`TIME` that running jobs get after a stop signal; then they are released"),
 			durationFlag("poll-interval", d.PollInterval, "`TIME` between an idle worker's looks for signals"),
-			holdFlag()}, logFlags()...),
+			holdFlag()}, sideFlags("worker", worker.DefaultAddress), logFlags()),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -54,6 +56,7 @@ func workerCommand() *cli.Command {
 				Concurrency: c.Int(flagConcurrency), Lease: c.Duration("lease"), Heartbeat: c.Duration("heartbeat"),
 				TimeLimit: c.Duration("time-limit"), Drain: c.Duration("drain"), PollInterval: c.Duration("poll-interval"),
 				Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "worker"),
+				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
 			}
 			w, err := worker.New(o)
 			if err != nil {
@@ -69,12 +72,12 @@ func schedulerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "scheduler",
 		Usage: "relay signals that got lost and give the jobs of lost workers back; any number may run",
-		Flags: append([]cli.Flag{databaseFlag(), redisFlag(),
+		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			durationFlag("relay-interval", d.RelayInterval, "`TIME` between two looks for jobs without a signal"),
 			durationFlag("relay-grace", d.RelayGrace, "`TIME` that a requester has to send the signal itself"),
 			durationFlag("stuck-after", d.StuckAfter, "`TIME` after which the undelivered signal of a waiting job is sent under a new id"),
 			durationFlag("reap-interval", d.ReapInterval, "`TIME` between two looks for expired leases"),
-			holdFlag()}, logFlags()...),
+			holdFlag()}, sideFlags("scheduler", scheduler.DefaultAddress), logFlags()),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -84,6 +87,7 @@ func schedulerCommand() *cli.Command {
 				DatabaseURL: c.String(flagDatabase), RedisURL: c.String(flagRedis),
 				RelayInterval: c.Duration("relay-interval"), RelayGrace: c.Duration("relay-grace"), StuckAfter: c.Duration("stuck-after"),
 				ReapInterval: c.Duration("reap-interval"), Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "scheduler"),
+				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
 			})
 			if err != nil {
 				return refusedError{err}
@@ -93,10 +97,6 @@ func schedulerCommand() *cli.Command {
 	}
 }
 
-func listenFlag(value string) cli.Flag {
-	return &cli.StringFlag{Name: flagListen, Value: value, EnvVars: []string{"TIDEMARK_WEB_LISTEN_ADDRESS"}, Usage: "`HOST:PORT` to serve on"}
-}
-
 // exporterConns: one for all scrapes, the others for API requests.
 const exporterConns = 4
 
@@ -104,9 +104,13 @@ func exporterCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "exporter",
 		Usage: "serve /metrics and the API",
-		Flags: append([]cli.Flag{databaseFlag(), listenFlag("127.0.0.1:9877"),
-			durationFlag("stale.older-than", 0, "`TIME` after which a finished aggregation counts as too old (default: 1h)"),
-			&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/sync/..."}}, logFlags()...),
+		Flags: slices.Concat([]cli.Flag{databaseFlag(),
+			durationFlag("stale.older-than", 0, "`TIME` after which a finished aggregation counts as too old (default: 1h)")},
+			webFlags("TIDEMARK_WEB_LISTEN_ADDRESS", exporter.DefaultAddress, "`HOST:PORT` to serve on; may be repeated"), []cli.Flag{
+				&cli.StringFlag{Name: flagMetricsPath, Value: exporter.DefaultTelemetryPath, EnvVars: []string{"TIDEMARK_WEB_TELEMETRY_PATH"}, Usage: "`PATH` of the metrics"},
+				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, for example /api"},
+				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/sync/..."},
+			}, logFlags()),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -118,7 +122,8 @@ func exporterCommand() *cli.Command {
 			}
 			defer pool.Close()
 			e, err := exporter.New(exporter.Options{
-				ListenAddress: c.String(flagListen), OlderThan: c.Duration("stale.older-than"), AnonymousAPI: c.Bool(flagAnonymous),
+				Web: webOptions(c, false), TelemetryPath: c.String(flagMetricsPath), RoutePrefix: c.String(flagRoutePrefix),
+				OlderThan: c.Duration("stale.older-than"), AnonymousAPI: c.Bool(flagAnonymous),
 				Pool: pool, Version: c.App.Version, Logger: log.With("component", "exporter"),
 			})
 			if err != nil {

@@ -9,9 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/singleflight"
+
+	"tidemark/shared/telemetry"
 )
 
 // Options say what a scrape reads.
@@ -55,12 +56,15 @@ func sources(o Options) []source {
 
 // New returns the handler of /metrics. It opens nothing.
 func New(o Options) *Metrics {
-	m := &Metrics{opts: o, process: prometheus.NewRegistry()}
-	registerProcess(m.process, o.Version)
+	m := &Metrics{opts: o, process: telemetry.NewRegistry(o.Version)}
 	frame := &frame{log: o.Logger, sources: sources(o)}
 	m.scrapes = &scrapes{collect: frame.collect, giveUp: frame.allFailed}
 	return m
 }
+
+// Process takes what the process counts of its own work; every scrape shows it, with or
+// without a database.
+func (m *Metrics) Process() prometheus.Registerer { return m.process }
 
 // ServeHTTP answers a scrape. The gauges of the sources get a registry for this
 // request alone, since a registry of the process cannot tell its collectors which
@@ -68,10 +72,7 @@ func New(o Options) *Metrics {
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	read := prometheus.NewRegistry()
 	read.MustRegister(samples(m.scrapes.take(r.Context(), scrapeTimeout(r))))
-	promhttp.HandlerFor(prometheus.Gatherers{m.process, read}, promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(m.opts.Logger.Handler(), slog.LevelError),
-		EnableOpenMetrics: true,
-	}).ServeHTTP(w, r)
+	telemetry.Handler(prometheus.Gatherers{m.process, read}, m.opts.Logger).ServeHTTP(w, r)
 }
 
 // samples hands a finished collection to a registry.

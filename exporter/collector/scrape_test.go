@@ -37,11 +37,11 @@ func steady(exposition string) string {
 	})
 }
 
-// ours keeps the families of the record and of the build.
+// ours keeps the families of the record; the build is another one with each toolchain.
 func ours(exposition string) string {
 	var lines []string
 	for line := range strings.Lines(exposition) {
-		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), "tidemark_") {
+		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), "tidemark_") && !strings.Contains(line, "tidemark_build_info") {
 			lines = append(lines, line)
 		}
 	}
