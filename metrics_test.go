@@ -44,7 +44,7 @@ func exported(t *testing.T) map[string]families {
 // every bucket.
 func exporterFamilies(t *testing.T) families {
 	t.Helper()
-	e, err := exporter.New(exporter.Options{Pool: exportertest.Record(t), Logger: slog.New(slog.DiscardHandler)})
+	e, err := exporter.New(exporter.Options{Pool: exportertest.Record(t), Redis: exportertest.Queues(t), MaxScopeSeries: 100, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -58,6 +59,7 @@ type demo struct {
 
 	database, redis string
 	pool            *pgxpool.Pool
+	rdb             redis.UniversalClient
 	signals         *signal.Sender
 	// workerAt and schedulerAt tell where the two serve their metrics, once they do.
 	workerAt, schedulerAt chan net.Addr
@@ -94,17 +96,17 @@ func (d *demo) run(ctx context.Context) error {
 	if _, err := postgres.Migrate(ctx, d.database); err != nil {
 		return err
 	}
-	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark demo", MaxConns: exporterConns})
+	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark demo", MaxConns: scrapeConns + apiConns})
 	if err != nil {
 		return err
 	}
 	defer d.pool.Close()
-	rdb, err := signal.Connect(d.redis)
+	d.rdb, err = signal.Connect(d.redis)
 	if err != nil {
 		return err
 	}
-	defer rdb.Close()
-	d.signals = signal.NewSender(rdb)
+	defer d.rdb.Close()
+	d.signals = signal.NewSender(d.rdb)
 
 	group, ctx := errgroup.WithContext(ctx)
 	if err := d.components(ctx, group); err != nil {
@@ -139,7 +141,7 @@ func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
 	if err != nil {
 		return err
 	}
-	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Pool: d.pool, Version: d.version,
+	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Pool: d.pool, Redis: d.rdb, MaxScopeSeries: defaultScopeSeries, Version: d.version,
 		Logger: d.log.With("component", "exporter")})
 	if err != nil {
 		return err

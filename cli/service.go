@@ -7,12 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/urfave/cli/v2"
 
-	"tidemark/exporter"
 	"tidemark/scheduler"
 	"tidemark/shared/emission"
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
-	"tidemark/shared/postgres"
 	"tidemark/shared/telemetry"
 	"tidemark/worker"
 )
@@ -93,43 +91,6 @@ func schedulerCommand() *cli.Command {
 				return refusedError{err}
 			}
 			return s.Run(c.Context)
-		},
-	}
-}
-
-// exporterConns: one for all scrapes, the others for API requests.
-const exporterConns = 4
-
-func exporterCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "exporter",
-		Usage: "serve /metrics and the API",
-		Flags: slices.Concat([]cli.Flag{databaseFlag(),
-			durationFlag("stale.older-than", 0, "`TIME` after which a finished aggregation counts as too old (default: 1h)")},
-			webFlags("TIDEMARK_WEB_LISTEN_ADDRESS", exporter.DefaultAddress, "`HOST:PORT` to serve on; may be repeated"), []cli.Flag{
-				&cli.StringFlag{Name: flagMetricsPath, Value: exporter.DefaultTelemetryPath, EnvVars: []string{"TIDEMARK_WEB_TELEMETRY_PATH"}, Usage: "`PATH` of the metrics"},
-				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, for example /api"},
-				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/sync/..."},
-			}, logFlags()),
-		Action: func(c *cli.Context) error {
-			log, err := newLogger(c)
-			if err != nil {
-				return err
-			}
-			pool, err := postgres.Connect(c.Context, postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark exporter", MaxConns: exporterConns})
-			if err != nil {
-				return refusedError{err}
-			}
-			defer pool.Close()
-			e, err := exporter.New(exporter.Options{
-				Web: webOptions(c, false), TelemetryPath: c.String(flagMetricsPath), RoutePrefix: c.String(flagRoutePrefix),
-				OlderThan: c.Duration("stale.older-than"), AnonymousAPI: c.Bool(flagAnonymous),
-				Pool: pool, Version: c.App.Version, Logger: log.With("component", "exporter"),
-			})
-			if err != nil {
-				return refusedError{err}
-			}
-			return e.Run(c.Context)
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tidemark/shared/postgres"
+	"tidemark/shared/telemetry"
 	"tidemark/shared/web"
 )
 
@@ -28,13 +29,19 @@ func New(o Options) (*Exporter, error) {
 // come, and until then the answers say that nothing is known.
 func (e *Exporter) Run(ctx context.Context) error {
 	var wrong *postgres.SchemaError
-	if err := postgres.CheckSchema(ctx, e.opts.Pool); errors.As(err, &wrong) {
+	switch err := postgres.CheckSchema(ctx, e.opts.Pool); {
+	case errors.As(err, &wrong) && !e.opts.Unmigrated:
 		return fmt.Errorf("exporter: %w", err)
-	} else if err != nil {
+	case errors.As(err, &wrong):
+		e.opts.Logger.Warn("the database is not migrated: each scrape reads all report modules and jobs, and nobody knows what drifted", "missing", wrong.Reason)
+	case err != nil:
 		e.opts.Logger.Warn("the record cannot be read yet", "err", err)
 	}
 	if ctx.Err() != nil {
 		return nil
+	}
+	if e.opts.Redis == nil {
+		e.opts.Logger.Warn("no Redis is given: the queues are not watched")
 	}
 	server, err := web.Listen(ctx, e.opts.Web, e.opts.Logger)
 	if err != nil {
@@ -44,4 +51,13 @@ func (e *Exporter) Run(ctx context.Context) error {
 		return fmt.Errorf("exporter: %w", err)
 	}
 	return nil
+}
+
+// readiness is what the exporter needs to answer: the record and, unless it is the original's
+// own, the schema.
+func (e *Exporter) readiness() telemetry.Check {
+	if e.opts.Unmigrated {
+		return telemetry.Reachable(e.opts.Pool)
+	}
+	return telemetry.Postgres(e.opts.Pool)
 }

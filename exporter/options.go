@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
 
 	"tidemark/exporter/collector"
 	"tidemark/shared/web"
@@ -29,9 +30,19 @@ type Options struct {
 	AnonymousAPI bool
 	// Logger receives failures of collectors and requests. Default [slog.Default].
 	Logger *slog.Logger
-	// Pool reaches the record. Required; its owner closes it after Run. One connection
-	// serves all scrapes, each API request that runs takes another.
+	// Pool reaches the record for scrapes and readiness, with a connection each; its owner
+	// closes it after Run. Required.
 	Pool *pgxpool.Pool
+	// APIPool is that of the API: however many ask there, a scrape does not wait. Default Pool.
+	APIPool *pgxpool.Pool
+	// Redis reaches the queues, by a client of signal.Connect; its owner closes it after Run. Without
+	// one no queue is watched.
+	Redis redis.UniversalClient
+	// MaxScopeSeries is how many scopes have series of their own, stale ones first; 0 for none.
+	MaxScopeSeries int
+	// Unmigrated says that the database is the original application's own and is to stay as it is:
+	// it is read the slow way, and nobody knows what drifted.
+	Unmigrated bool
 	// Version is shown in tidemark_build_info and on the landing page. Default "unknown".
 	Version string
 }
@@ -65,6 +76,9 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.APIPool == nil {
+		o.APIPool = o.Pool
+	}
 	if o.Version == "" {
 		o.Version = "unknown"
 	}
@@ -78,6 +92,9 @@ func (o Options) validate() error {
 	}
 	if o.OlderThan < minOlderThan {
 		return fmt.Errorf("exporter: OlderThan is %s: below %s every aggregation would be too old", o.OlderThan, minOlderThan)
+	}
+	if o.MaxScopeSeries < 0 {
+		return fmt.Errorf("exporter: --metrics.max-scopes is %d: 0 or more", o.MaxScopeSeries)
 	}
 	if err := checkPrefix(o.RoutePrefix); err != nil {
 		return fmt.Errorf("exporter: --web.route-prefix %w", err)

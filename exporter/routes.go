@@ -12,7 +12,8 @@ import (
 // Handler serves every route.
 func (e *Exporter) Handler() http.Handler {
 	o := e.opts
-	metrics := collector.New(collector.Options{Pool: o.Pool, OlderThan: o.OlderThan, Logger: o.Logger, Version: o.Version})
+	metrics := collector.New(collector.Options{Pool: o.Pool, Redis: o.Redis, OlderThan: o.OlderThan, MaxScopeSeries: o.MaxScopeSeries,
+		Logger: o.Logger, Version: o.Version})
 	mux := http.NewServeMux()
 	var own []string
 	route := func(pattern string, h http.Handler) {
@@ -22,10 +23,10 @@ func (e *Exporter) Handler() http.Handler {
 	route("/{$}", http.HandlerFunc(e.landing))
 	route(o.TelemetryPath, metrics)
 	route("/-/healthy", http.HandlerFunc(telemetry.Healthy))
-	route("/-/ready", telemetry.Ready(o.Logger, telemetry.Postgres(o.Pool)))
+	route("/-/ready", telemetry.Ready(o.Logger, e.readiness()))
 	mux.Handle("/", web.Only(http.HandlerFunc(nothing), http.MethodGet))
 	// The API says itself which methods it serves.
-	mux.Handle("/v1/", api.New(api.Options{Pool: o.Pool, Logger: o.Logger, Anonymous: o.AnonymousAPI}).Handler())
+	mux.Handle("/v1/", api.New(api.Options{Pool: o.APIPool, Logger: o.Logger, Anonymous: o.AnonymousAPI}).Handler())
 
 	counted := telemetry.NewRequests(metrics.Process()).Count(mux, own...)
 	return web.Secured(prefixed(o.RoutePrefix, counted))

@@ -24,10 +24,11 @@ type metrics struct {
 	lastSuccess    *prometheus.GaugeVec
 }
 
-// The two loops.
+// The loops.
 const (
-	relayLoop  = "relay"
-	reaperLoop = "reaper"
+	relayLoop     = "relay"
+	reaperLoop    = "reaper"
+	compactorLoop = "compactor"
 )
 
 // renumbered is the kind of a relayed signal that got a new task id; the others are
@@ -69,6 +70,8 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	}
 	for _, loop := range []string{relayLoop, reaperLoop} {
 		m.signalFailures.WithLabelValues(loop)
+	}
+	for _, loop := range []string{relayLoop, reaperLoop, compactorLoop} {
 		m.ticks.WithLabelValues(loop)
 		m.tickFailures.WithLabelValues(loop)
 		m.lastSuccess.WithLabelValues(loop)

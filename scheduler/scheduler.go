@@ -72,7 +72,7 @@ func (o Options) validate() error {
 	return o.Web.Validate()
 }
 
-// Scheduler runs the relay and the reaper.
+// Scheduler runs the relay, the reaper and the compactor.
 type Scheduler struct {
 	opts    Options
 	metrics *metrics
@@ -87,7 +87,7 @@ func New(o Options) (*Scheduler, error) {
 	return &Scheduler{opts: o, metrics: newMetrics(o.Registry)}, nil
 }
 
-// schedulerConns: the relay and the reaper need one each.
+// schedulerConns: each loop needs one.
 const schedulerConns = 3
 
 // Run works until ctx ends and returns nil then. It refuses to start on a schema that does
@@ -120,10 +120,12 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	signals := signal.NewSender(rdb)
 	relay := &relay{opts: s.opts, db: pool, signals: signals, metrics: s.metrics, seen: map[flight]time.Time{}}
 	reaper := &reaper{opts: s.opts, db: pool, signals: signals, metrics: s.metrics}
+	compactor := &compactor{db: pool, log: s.opts.Logger}
 	s.opts.Logger.Info("scheduler started")
 	var loops sync.WaitGroup
 	loops.Go(func() { every(ctx, s.opts.RelayInterval, s.metrics.watched(relayLoop, relay.tick)) })
 	loops.Go(func() { every(ctx, s.opts.ReapInterval, s.metrics.watched(reaperLoop, reaper.tick)) })
+	loops.Go(func() { every(ctx, compactInterval, s.metrics.watched(compactorLoop, compactor.tick)) })
 	loops.Wait()
 	s.opts.Logger.Info("scheduler stopped")
 	return nil

@@ -30,10 +30,23 @@ func Postgres(pool *pgxpool.Pool) Check {
 		case errors.As(err, &wrong):
 			return wrong.Error(), nil
 		default:
-			return "PostgreSQL does not answer, the log says why", err
+			return unreachable, err
 		}
 	}
 }
+
+// Reachable checks that the database answers, whatever its schema is.
+func Reachable(pool *pgxpool.Pool) Check {
+	return func(ctx context.Context) (string, error) {
+		if err := pool.Ping(ctx); err != nil {
+			return unreachable, err
+		}
+		return "", nil
+	}
+}
+
+// unreachable is what those who ask may know of a database that is away.
+const unreachable = "PostgreSQL does not answer, the log says why"
 
 // Redis checks that Redis answers.
 func Redis(rdb redis.UniversalClient) Check {
