@@ -131,9 +131,9 @@ func TestSchedulerServesItsMetrics(t *testing.T) {
 	if got := get("/-/ready"); got != "ready\n" {
 		t.Errorf("ready: %s", got)
 	}
-	f.await("both loops have had a success", func() bool {
+	f.await("relay and reaper have had a success", func() bool {
 		body := get("/metrics")
-		return strings.Count(body, "tidemark_scheduler_last_success_timestamp_seconds{") == 2 &&
+		return strings.Count(body, "tidemark_scheduler_last_success_timestamp_seconds{") == 3 &&
 			!strings.Contains(body, `tidemark_scheduler_last_success_timestamp_seconds{loop="relay"} 0`) &&
 			!strings.Contains(body, `tidemark_scheduler_last_success_timestamp_seconds{loop="reaper"} 0`)
 	})
