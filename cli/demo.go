@@ -185,6 +185,7 @@ func (d *demo) tell(ctx context.Context) error {
 	for _, why := range freshness.Whys() {
 		d.say("  %d %s", counts[why], why)
 	}
+	d.say("%d of the scopes drifted: its data changed after its aggregation", freshness.Drifts(snapshot)[freshness.Drifted])
 	var besides [2]net.Addr
 	for i, at := range []chan net.Addr{d.workerAt, d.schedulerAt} {
 		select {

@@ -53,13 +53,11 @@ func printStale(c *cli.Context, snapshot freshness.Snapshot, found []freshness.S
 	for _, f := range found {
 		whys[key{f.ModuleType, f.Year}] = f.Why
 	}
-	drifted := 0
+	drifted := freshness.Drifts(snapshot)[freshness.Drifted]
 	t := newTable(c.App.Writer, "MODULE", "YEAR", "WHY STALE", "LAST SUCCESS", "DRIFTED SINCE", "PENDING SINCE", "JOB")
 	for _, s := range snapshot.Scopes {
 		why := whys[key{s.ModuleType, s.Year}]
-		if s.Drift == freshness.Drifted {
-			drifted++
-		} else if why == freshness.Fresh {
+		if why == freshness.Fresh && s.Drift != freshness.Drifted {
 			continue
 		}
 		jobID := "-"

@@ -20,24 +20,18 @@ var (
 
 // sendDrift sends how many scopes are older than their data.
 func sendDrift(snapshot freshness.Snapshot, send func(prometheus.Metric)) {
-	var drifted, unknown int
+	counts := freshness.Drifts(snapshot)
+	if snapshot.Kept {
+		send(gauge(driftedScopes, float64(counts[freshness.Drifted])))
+	}
+	send(gauge(driftUnknownScopes, float64(counts[freshness.DriftUnknown])))
 	var oldest *time.Time
 	for _, s := range snapshot.Scopes {
-		switch s.Drift {
-		case freshness.Drifted:
-			drifted++
-			if oldest == nil || s.DriftedSince.Before(*oldest) {
-				oldest = s.DriftedSince
-			}
-		case freshness.DriftUnknown:
-			unknown++
+		if s.DriftedSince != nil && (oldest == nil || s.DriftedSince.Before(*oldest)) {
+			oldest = s.DriftedSince
 		}
-	}
-	if snapshot.Kept {
-		send(gauge(driftedScopes, float64(drifted)))
 	}
 	if oldest != nil {
 		send(gauge(driftedOldest, unixSeconds(*oldest)))
 	}
-	send(gauge(driftUnknownScopes, float64(unknown)))
 }

@@ -32,3 +32,12 @@ func driftOf(saysWhatItRead bool, changed *time.Time) Drift {
 		return DriftUnknown
 	}
 }
+
+// Drifts returns how many scopes of a snapshot there are of each drift.
+func Drifts(s Snapshot) map[Drift]int {
+	counts := map[Drift]int{}
+	for _, scope := range s.Scopes {
+		counts[scope.Drift]++
+	}
+	return counts
+}
