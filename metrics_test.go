@@ -1,48 +1,237 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"tidemark/exporter"
+	"tidemark/exporter/exportertest"
+	"tidemark/scheduler"
+	"tidemark/shared/job"
+	"tidemark/shared/ledger"
+	"tidemark/shared/telemetry"
+	"tidemark/worker"
 )
 
-// TestMetricNames: rules, dashboards and README name only metrics that the exporter has.
+// families is what a process exports, by name.
+type families map[string]*dto.MetricFamily
+
+// exported returns what each process exports, by its heading in METRICS.md. Nothing is read
+// from the source: a metric that no series shows is not exported.
+func exported(t *testing.T) map[string]families {
+	t.Helper()
+	return map[string]families{"Exporter": exporterFamilies(t), "Worker": workerFamilies(t), "Scheduler": schedulerFamilies(t)}
+}
+
+// exporterFamilies scrapes an exporter with everything on, over a record with something in
+// every bucket.
+func exporterFamilies(t *testing.T) families {
+	t.Helper()
+	e, err := exporter.New(exporter.Options{Pool: exportertest.Record(t), Redis: exportertest.Queues(t), MaxScopeSeries: 100, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	e.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, exporter.DefaultTelemetryPath, nil))
+	return parse(t, answer.Body)
+}
+
+func workerFamilies(t *testing.T) families {
+	t.Helper()
+	o := worker.DefaultOptions()
+	o.Registry = telemetry.NewRegistry("1.2.3")
+	o.Calculations = map[job.Type]worker.Calculation{
+		job.Aggregation: func(context.Context, pgx.Tx, *ledger.Claim, job.Progress) (job.Outcome, error) {
+			return job.Outcome{}, nil
+		}}
+	if _, err := worker.New(o); err != nil {
+		t.Fatal(err)
+	}
+	return gather(t, o.Registry.Gather)
+}
+
+func schedulerFamilies(t *testing.T) families {
+	t.Helper()
+	o := scheduler.DefaultOptions()
+	o.Registry = telemetry.NewRegistry("1.2.3")
+	if _, err := scheduler.New(o); err != nil {
+		t.Fatal(err)
+	}
+	return gather(t, o.Registry.Gather)
+}
+
+func gather(t *testing.T, from func() ([]*dto.MetricFamily, error)) families {
+	t.Helper()
+	list, err := from()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := families{}
+	for _, f := range list {
+		found[f.GetName()] = f
+	}
+	return found.ours()
+}
+
+func parse(t *testing.T, page io.Reader) families {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	found, err := parser.TextToMetricFamilies(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families(found).ours()
+}
+
+// ours leaves out what the client library brings.
+func (f families) ours() families {
+	maps.DeleteFunc(f, func(name string, _ *dto.MetricFamily) bool { return !strings.HasPrefix(name, "tidemark_") })
+	return f
+}
+
+// described is a row of METRICS.md.
+type described struct{ kind, labels, unit, meaning string }
+
+func (d described) row(name string) string {
+	return fmt.Sprintf("| `%s` | %s | %s | %s | %s |", name, d.kind, d.labels, d.unit, d.meaning)
+}
+
+// describe is the row that a family should have; unit and meaning are a proposal.
+func describe(f *dto.MetricFamily) described {
+	labels := map[string]bool{}
+	for _, m := range f.GetMetric() {
+		for _, l := range m.GetLabel() {
+			labels["`"+l.GetName()+"`"] = true
+		}
+	}
+	return described{
+		kind: strings.ToLower(f.GetType().String()), labels: strings.Join(slices.Sorted(maps.Keys(labels)), ", "),
+		unit: unitOf(f.GetName()), meaning: f.GetHelp(),
+	}
+}
+
+// unitOf is the unit that a name ends in; what has none is a count of something, which the
+// name does not say.
+func unitOf(name string) string {
+	switch {
+	case strings.HasSuffix(name, "_timestamp_seconds"):
+		return "Unix time"
+	case strings.HasSuffix(name, "_seconds"):
+		return "seconds"
+	default:
+		return "?"
+	}
+}
+
+// reference reads METRICS.md: the rows of each heading's table.
+func reference(t *testing.T) map[string]map[string]described {
+	t.Helper()
+	pages, heading := map[string]map[string]described{}, ""
+	for line := range strings.Lines(read(t, "METRICS.md")) {
+		line = strings.TrimSpace(line)
+		if h, ok := strings.CutPrefix(line, "## "); ok {
+			heading, pages[h] = h, map[string]described{}
+		}
+		if !strings.HasPrefix(line, "| `tidemark_") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		if len(cells) != 5 || cells[3] == "" || cells[4] == "" {
+			t.Errorf("METRICS.md: not a row of metric, type, labels, unit, meaning: %s", line)
+			continue
+		}
+		name := strings.Trim(cells[0], "`")
+		if _, twice := pages[heading][name]; twice {
+			t.Errorf("METRICS.md, %s: %s stands there twice", heading, name)
+		}
+		pages[heading][name] = described{cells[1], cells[2], cells[3], cells[4]}
+	}
+	return pages
+}
+
+// TestMetricsReference: METRICS.md describes every metric of every process, and no other.
+func TestMetricsReference(t *testing.T) {
+	t.Parallel()
+	pages, processes := reference(t), exported(t)
+	shared := pages["Every process"]
+	for process, exports := range processes {
+		documented := maps.Clone(pages[process])
+		maps.Copy(documented, shared)
+		for _, name := range slices.Sorted(maps.Keys(exports)) {
+			want := describe(exports[name])
+			got, ok := documented[name]
+			switch {
+			case !ok:
+				t.Errorf("METRICS.md lacks a metric. Add below %q, in your words:\n%s", "## "+process, want.row(name))
+			case got.kind != want.kind, got.labels != want.labels, want.unit != "?" && got.unit != want.unit:
+				t.Errorf("METRICS.md, %s, has\n%s\nand the process exports\n%s", process, got.row(name), want.row(name))
+			}
+		}
+		for name := range documented {
+			if exports[name] == nil {
+				t.Errorf("METRICS.md, %s, has %s, which the process does not export: remove it, or give the record of this test what makes it show", process, name)
+			}
+		}
+	}
+	for heading := range pages {
+		if processes[heading] == nil && heading != "Every process" {
+			t.Errorf("METRICS.md has a heading %q, which is no process", heading)
+		}
+	}
+}
+
+// TestMetricNames: rules, dashboards and documents name only metrics that there are.
 func TestMetricNames(t *testing.T) {
 	t.Parallel()
-	name := regexp.MustCompile(`\btidemark_[a-z_]+\b`)
-	exported := map[string]bool{}
-	sources, err := filepath.Glob("exporter/collector/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	described := regexp.MustCompile(`NewDesc\(\s*"(tidemark_[a-z_]+)"|Name:\s+"(tidemark_[a-z_]+)"`)
-	for _, path := range sources {
-		for _, m := range described.FindAllStringSubmatch(read(t, path), -1) {
-			exported[m[1]+m[2]] = true
+	known := map[string]bool{}
+	for _, exports := range exported(t) {
+		for name, f := range exports {
+			known[name] = true
+			if f.GetType() == dto.MetricType_HISTOGRAM {
+				for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+					known[name+suffix] = true
+				}
+			}
 		}
 	}
-	if len(exported) < 7 {
-		t.Fatalf("the exporter describes only %v", exported)
+	// What stands for several: tidemark_worker_ and the like.
+	known["tidemark_"], known["tidemark_worker_"], known["tidemark_scheduler_"] = true, true, true
+	users := []string{"README.md", "METRICS.md"}
+	for _, pattern := range []string{"alerts/*.yml", "dashboards/*.json"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, paths, err)
+		}
+		users = append(users, paths...)
 	}
-	users, err := filepath.Glob("alerts/*.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dashboards, err := filepath.Glob("dashboards/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range dashboards {
-		if !json.Valid([]byte(read(t, path))) {
+	for _, path := range users {
+		text := read(t, path)
+		if filepath.Ext(path) == ".json" && !json.Valid([]byte(text)) {
 			t.Errorf("%s is not JSON", path)
 		}
-	}
-	for _, path := range append(append(users, dashboards...), "README.md") {
-		for _, used := range name.FindAllString(read(t, path), -1) {
-			if !exported[used] {
-				t.Errorf("%s names %s, which the exporter does not have", path, used)
+		for _, used := range regexp.MustCompile(`\btidemark_[a-z_]*`).FindAllString(text, -1) {
+			if !known[used] {
+				t.Errorf("%s names %s, which no process exports", path, used)
 			}
 		}
 	}

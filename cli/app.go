@@ -73,6 +73,7 @@ func newApp(version string, stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			demoCommand(), migrateCommand(), loadCommand(), recalcCommand(), aggregateCommand(),
 			staleCommand(), jobsCommand(), exporterCommand(), workerCommand(), schedulerCommand(),
+			tokenCommand(),
 		},
 		// Without a command: what there is. With one that does not exist: the error names it.
 		Action: func(c *cli.Context) error {

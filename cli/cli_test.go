@@ -78,6 +78,12 @@ func TestRefusals(t *testing.T) {
 		"jobs --pipeline x":                           `--pipeline "x": not a uuid`,
 		"jobs --active --failed":                      "give one of them",
 		"exporter --web.listen-address nowhere":       "is not host:port",
+		"exporter --web.config.file /nowhere.yml":     "--web.config.file /nowhere.yml: open /nowhere.yml: no such file",
+		"exporter --web.telemetry-path metrics":       "write /metrics",
+		"exporter --web.route-prefix a//b":            `--web.route-prefix "/a//b" is not a path`,
+		"worker --web.listen-address 9878":            "is not host:port",
+		"worker --web.config.file /nowhere.yml":       "--web.config.file /nowhere.yml",
+		"scheduler --web.listen-address 9879":         "is not host:port",
 		"demo --web.listen-address 256.0.0.1:1":       "--web.listen-address",
 		"demo --web.listen-address 127.0.0.1:notport": "choose another one",
 	} {
@@ -180,7 +186,18 @@ func TestMainJob(t *testing.T) {
 	ok("last_aggregation_failed", "stale", database)
 	ok("ERROR", "jobs", database, "--failed")
 	exec(`DELETE FROM carbon_report_modules WHERE module_type_id = 5`)
+	ok("pipeline SUCCESS", "aggregate", database, redis, "--module=2", "--year=2025", "--reason=repaired", "--wait")
+	// Who asked is on record, with the reason given.
+	var actor, reason string
+	if err := pool.QueryRow(ctx, `SELECT actor, reason FROM job_requests WHERE via = 'cli' ORDER BY id DESC LIMIT 1`).Scan(&actor, &reason); err != nil || !strings.Contains(actor, "@") || reason != "repaired" {
+		t.Errorf("recorded: %q %q (%v)", actor, reason, err)
+	}
+
+	// An edit that nobody has aggregated yet: young, and wrong all the same.
+	exec(`UPDATE data_entries SET updated_at = now() WHERE id = (SELECT min(id) FROM data_entries)`)
+	ok("0 of 1 scopes are stale, 1 have drifted from their data", "stale", database)
 	ok("pipeline SUCCESS", "aggregate", database, redis, "--module=2", "--year=2025", "--wait")
+	ok("all 1 scopes are fresh", "stale", database)
 
 	var jobs []struct {
 		ID     int64  `json:"job_id"`

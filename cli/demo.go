@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -20,6 +21,8 @@ import (
 	"tidemark/shared/local"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
+	"tidemark/shared/telemetry"
+	"tidemark/shared/web"
 	"tidemark/worker"
 )
 
@@ -30,7 +33,8 @@ func demoCommand() *cli.Command {
 		Description: "Starts PostgreSQL and Redis for itself, loads three years of flights, devices, fuels and gases,\n" +
 			"computes and aggregates them, then brings scopes into each of the four stale buckets.\n" +
 			"Ctrl-C stops everything and removes it.",
-		Flags: append([]cli.Flag{listenFlag("127.0.0.1:9877")}, logFlags()...),
+		Flags: append([]cli.Flag{&cli.StringFlag{Name: flagListen, Value: exporter.DefaultAddress,
+			EnvVars: []string{"TIDEMARK_WEB_LISTEN_ADDRESS"}, Usage: "`HOST:PORT` for the exporter to serve on"}}, logFlags()...),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -40,7 +44,8 @@ func demoCommand() *cli.Command {
 				// The demo tells what happens; the components' own words come on request.
 				log = slog.New(slog.DiscardHandler)
 			}
-			d := &demo{out: c.App.Writer, log: log, version: c.App.Version, listen: c.String(flagListen)}
+			d := &demo{out: c.App.Writer, log: log, version: c.App.Version, listen: c.String(flagListen),
+				workerAt: make(chan net.Addr, 1), schedulerAt: make(chan net.Addr, 1)}
 			return d.run(c.Context)
 		},
 	}
@@ -54,7 +59,10 @@ type demo struct {
 
 	database, redis string
 	pool            *pgxpool.Pool
+	rdb             redis.UniversalClient
 	signals         *signal.Sender
+	// workerAt and schedulerAt tell where the two serve their metrics, once they do.
+	workerAt, schedulerAt chan net.Addr
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
@@ -88,17 +96,17 @@ func (d *demo) run(ctx context.Context) error {
 	if _, err := postgres.Migrate(ctx, d.database); err != nil {
 		return err
 	}
-	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark demo", MaxConns: exporterConns})
+	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark demo", MaxConns: scrapeConns + apiConns})
 	if err != nil {
 		return err
 	}
 	defer d.pool.Close()
-	rdb, err := signal.Connect(d.redis)
+	d.rdb, err = signal.Connect(d.redis)
 	if err != nil {
 		return err
 	}
-	defer rdb.Close()
-	d.signals = signal.NewSender(rdb)
+	defer d.rdb.Close()
+	d.signals = signal.NewSender(d.rdb)
 
 	group, ctx := errgroup.WithContext(ctx)
 	if err := d.components(ctx, group); err != nil {
@@ -121,17 +129,19 @@ func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
 	wo := worker.DefaultOptions()
 	wo.DatabaseURL, wo.RedisURL, wo.Calculations, wo.Logger = d.database, d.redis, calculations(), d.log.With("component", "worker")
 	wo.Drain = 2 * time.Second
+	wo.Registry, wo.Web = telemetry.NewRegistry(d.version), beside(worker.DefaultAddress, d.workerAt)
 	w, err := worker.New(wo)
 	if err != nil {
 		return err
 	}
 	so := scheduler.DefaultOptions()
 	so.DatabaseURL, so.RedisURL, so.Logger = d.database, d.redis, d.log.With("component", "scheduler")
+	so.Registry, so.Web = telemetry.NewRegistry(d.version), beside(scheduler.DefaultAddress, d.schedulerAt)
 	s, err := scheduler.New(so)
 	if err != nil {
 		return err
 	}
-	e, err := exporter.New(exporter.Options{ListenAddress: d.listen, AnonymousAPI: true, Pool: d.pool, Version: d.version,
+	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Pool: d.pool, Redis: d.rdb, MaxScopeSeries: defaultScopeSeries, Version: d.version,
 		Logger: d.log.With("component", "exporter")})
 	if err != nil {
 		return err
@@ -140,6 +150,11 @@ func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
 		group.Go(func() error { return run(ctx) })
 	}
 	return nil
+}
+
+// beside serves on an address, or where that is taken on another, and tells on which.
+func beside(address string, at chan<- net.Addr) web.Options {
+	return web.Options{Addresses: []string{address}, OtherPort: true, OnListen: func(bound []net.Addr) { at <- bound[0] }}
 }
 
 // tell plays the story: load, compute, go stale, and what to try next.
@@ -170,10 +185,22 @@ func (d *demo) tell(ctx context.Context) error {
 	for _, why := range freshness.Whys() {
 		d.say("  %d %s", counts[why], why)
 	}
+	d.say("%d of the scopes drifted: its data changed after its aggregation", freshness.Drifts(snapshot)[freshness.Drifted])
+	var besides [2]net.Addr
+	for i, at := range []chan net.Addr{d.workerAt, d.schedulerAt} {
+		select {
+		case besides[i] = <-at:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	d.say(`
 the exporter is at http://%[1]s
   curl -s http://%[1]s/metrics | grep tidemark_
   curl -s 'http://%[1]s/v1/sync/health/stale-stats?older_than_minutes=60'
+and what the other two count of their own work
+  curl -s http://%[4]s/metrics | grep tidemark_worker_
+  curl -s http://%[5]s/metrics | grep tidemark_scheduler_
 
 try next, in another terminal:
   export TIDEMARK_DATABASE_URL='%[2]s' TIDEMARK_REDIS_URL='%[3]s'
@@ -181,7 +208,7 @@ try next, in another terminal:
   ./bin/tidemark recalc --module equipment --year 2023 --wait
   ./bin/tidemark jobs --failed
 
-Ctrl-C stops everything.`, d.listen, d.database, d.redis)
+Ctrl-C stops everything.`, d.listen, d.database, d.redis, besides[0], besides[1])
 	return nil
 }
 

@@ -67,11 +67,16 @@ UPDATE data_ingestion_jobs SET started_at = started_at - interval '2 hours', fin
 	spoil = `
 INSERT INTO carbon_report_modules (module_type_id, status, carbon_report_id, stats)
 SELECT 5, 2, min(id), '["not statistics"]' FROM carbon_reports WHERE year = 2024`
+	// correct changes an entry the way a program that knows nothing of Tidemark would.
+	correct = `
+UPDATE data_entries SET updated_at = updated_at + interval '1 second'
+ WHERE id = (SELECT min(e.id) FROM data_entries e JOIN carbon_report_modules m ON m.id = e.carbon_report_module_id
+               JOIN carbon_reports r ON r.id = m.carbon_report_id WHERE m.module_type_id = 2 AND r.year = 2024)`
 	// postpone keeps a requested aggregation from being started today.
 	postpone = `UPDATE data_ingestion_jobs SET run_after = now() + interval '1 day' WHERE id = @id`
 )
 
-// goStale brings scopes into each of the four buckets.
+// goStale brings scopes into each of the four buckets, and lets one drift from its data.
 func (d *demo) goStale(ctx context.Context) error {
 	if _, err := d.pool.Exec(ctx, openYear); err != nil {
 		return err
@@ -81,6 +86,10 @@ func (d *demo) goStale(ctx context.Context) error {
 		return err
 	}
 	d.say("let two hours pass for the aggregation of equipment 2023")
+	if _, err := d.pool.Exec(ctx, correct); err != nil {
+		return err
+	}
+	d.say("corrected a flight of 2024 past Tidemark: the statistics are young, and older than their data")
 	id, err := d.request(ctx, job.AggregationOf(3, 2023), postpone)
 	if err != nil {
 		return err

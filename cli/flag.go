@@ -24,6 +24,10 @@ const (
 	flagWait        = "wait"
 	flagOlderThan   = "older-than"
 	flagListen      = "web.listen-address"
+	flagWebConfig   = "web.config.file"
+	flagSystemd     = "web.systemd-socket"
+	flagMetricsPath = "web.telemetry-path"
+	flagRoutePrefix = "web.route-prefix"
 	flagAnonymous   = "web.anonymous-api"
 	flagConcurrency = "concurrency"
 )

@@ -2,16 +2,16 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/urfave/cli/v2"
 
-	"tidemark/exporter"
 	"tidemark/scheduler"
 	"tidemark/shared/emission"
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
-	"tidemark/shared/postgres"
+	"tidemark/shared/telemetry"
 	"tidemark/worker"
 )
 
@@ -36,14 +36,14 @@ func workerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "worker",
 		Usage: "run jobs; start as many as you like",
-		Flags: append([]cli.Flag{databaseFlag(), redisFlag(),
+		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			&cli.IntFlag{Name: flagConcurrency, Value: d.Concurrency, EnvVars: []string{"TIDEMARK_CONCURRENCY"}, Usage: "`N` jobs at once, each with a database connection"},
 			durationFlag("lease", d.Lease, "`TIME` without a sign of life after which a job is given to another worker"),
 			durationFlag("heartbeat", d.Heartbeat, "`TIME` between signs of life, at most a third of the lease"),
 			durationFlag("time-limit", d.TimeLimit, "longest `TIME` a job may run"),
 			durationFlag("drain", d.Drain, "`TIME` that running jobs get after a stop signal; then they are released"),
 			durationFlag("poll-interval", d.PollInterval, "`TIME` between an idle worker's looks for signals"),
-			holdFlag()}, logFlags()...),
+			holdFlag()}, sideFlags("worker", worker.DefaultAddress), logFlags()),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -54,6 +54,7 @@ func workerCommand() *cli.Command {
 				Concurrency: c.Int(flagConcurrency), Lease: c.Duration("lease"), Heartbeat: c.Duration("heartbeat"),
 				TimeLimit: c.Duration("time-limit"), Drain: c.Duration("drain"), PollInterval: c.Duration("poll-interval"),
 				Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "worker"),
+				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
 			}
 			w, err := worker.New(o)
 			if err != nil {
@@ -69,12 +70,12 @@ func schedulerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "scheduler",
 		Usage: "relay signals that got lost and give the jobs of lost workers back; any number may run",
-		Flags: append([]cli.Flag{databaseFlag(), redisFlag(),
+		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			durationFlag("relay-interval", d.RelayInterval, "`TIME` between two looks for jobs without a signal"),
 			durationFlag("relay-grace", d.RelayGrace, "`TIME` that a requester has to send the signal itself"),
 			durationFlag("stuck-after", d.StuckAfter, "`TIME` after which the undelivered signal of a waiting job is sent under a new id"),
 			durationFlag("reap-interval", d.ReapInterval, "`TIME` between two looks for expired leases"),
-			holdFlag()}, logFlags()...),
+			holdFlag()}, sideFlags("scheduler", scheduler.DefaultAddress), logFlags()),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -84,47 +85,12 @@ func schedulerCommand() *cli.Command {
 				DatabaseURL: c.String(flagDatabase), RedisURL: c.String(flagRedis),
 				RelayInterval: c.Duration("relay-interval"), RelayGrace: c.Duration("relay-grace"), StuckAfter: c.Duration("stuck-after"),
 				ReapInterval: c.Duration("reap-interval"), Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "scheduler"),
+				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
 			})
 			if err != nil {
 				return refusedError{err}
 			}
 			return s.Run(c.Context)
-		},
-	}
-}
-
-func listenFlag(value string) cli.Flag {
-	return &cli.StringFlag{Name: flagListen, Value: value, EnvVars: []string{"TIDEMARK_WEB_LISTEN_ADDRESS"}, Usage: "`HOST:PORT` to serve on"}
-}
-
-// exporterConns: one for all scrapes, the others for API requests.
-const exporterConns = 4
-
-func exporterCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "exporter",
-		Usage: "serve /metrics and the API",
-		Flags: append([]cli.Flag{databaseFlag(), listenFlag("127.0.0.1:9877"),
-			durationFlag("stale.older-than", 0, "`TIME` after which a finished aggregation counts as too old (default: 1h)"),
-			&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/sync/..."}}, logFlags()...),
-		Action: func(c *cli.Context) error {
-			log, err := newLogger(c)
-			if err != nil {
-				return err
-			}
-			pool, err := postgres.Connect(c.Context, postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark exporter", MaxConns: exporterConns})
-			if err != nil {
-				return refusedError{err}
-			}
-			defer pool.Close()
-			e, err := exporter.New(exporter.Options{
-				ListenAddress: c.String(flagListen), OlderThan: c.Duration("stale.older-than"), AnonymousAPI: c.Bool(flagAnonymous),
-				Pool: pool, Version: c.App.Version, Logger: log.With("component", "exporter"),
-			})
-			if err != nil {
-				return refusedError{err}
-			}
-			return e.Run(c.Context)
 		},
 	}
 }

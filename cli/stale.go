@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -42,28 +43,38 @@ func stale(c *cli.Context) error {
 	if asJSON {
 		return writeJSON(c.App.Writer, found)
 	}
-	if len(found) == 0 {
-		fmt.Fprintf(c.App.Writer, "all %d scopes are fresh\n", len(snapshot.Scopes))
-		return nil
-	}
+	return printStale(c, snapshot, found)
+}
+
+// printStale lists the stale scopes, and those that are not but have drifted from their data.
+func printStale(c *cli.Context, snapshot freshness.Snapshot, found []freshness.StaleScope) error {
 	type key struct{ module, year int }
-	scopes := make(map[key]freshness.Scope, len(snapshot.Scopes))
-	for _, s := range snapshot.Scopes {
-		scopes[key{s.ModuleType, s.Year}] = s
-	}
-	t := newTable(c.App.Writer, "MODULE", "YEAR", "WHY STALE", "LAST SUCCESS", "PENDING SINCE", "JOB")
+	whys := make(map[key]freshness.Why, len(found))
 	for _, f := range found {
-		s := scopes[key{f.ModuleType, f.Year}]
+		whys[key{f.ModuleType, f.Year}] = f.Why
+	}
+	drifted := freshness.Drifts(snapshot)[freshness.Drifted]
+	t := newTable(c.App.Writer, "MODULE", "YEAR", "WHY STALE", "LAST SUCCESS", "DRIFTED SINCE", "PENDING SINCE", "JOB")
+	for _, s := range snapshot.Scopes {
+		why := whys[key{s.ModuleType, s.Year}]
+		if why == freshness.Fresh && s.Drift != freshness.Drifted {
+			continue
+		}
 		jobID := "-"
 		if s.Latest != nil {
 			jobID = fmt.Sprint(s.Latest.ID)
 		}
-		t.row(moduleName(f.ModuleType), fmt.Sprint(f.Year), string(f.Why), timeOr(s.LastSuccessAt, "never"), timeOr(s.PendingSince(), "-"), jobID)
+		t.row(moduleName(s.ModuleType), fmt.Sprint(s.Year), cmp.Or(string(why), "-"), timeOr(s.LastSuccessAt, "never"),
+			timeOr(s.DriftedSince, string(cmp.Or(s.Drift, "-"))), timeOr(s.PendingSince(), "-"), jobID)
+	}
+	if len(found)+drifted == 0 {
+		fmt.Fprintf(c.App.Writer, "all %d scopes are fresh\n", len(snapshot.Scopes))
+		return nil
 	}
 	if err := t.flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%d of %d scopes are stale\n", len(found), len(snapshot.Scopes))
+	fmt.Fprintf(c.App.Writer, "%d of %d scopes are stale, %d have drifted from their data\n", len(found), len(snapshot.Scopes), drifted)
 	return nil
 }
 

@@ -1,6 +1,6 @@
 // Package exporter serves what the record says about freshness over HTTP.
 //
-// It reads PostgreSQL and nothing else, keeps no state between requests and
+// It reads PostgreSQL and nothing else, keeps nothing of it between requests and
 // writes nothing, so any number of exporters can stand side by side.
 //
 //	GET /metrics                      gauges for Prometheus and OpenMetrics scrapers
@@ -9,6 +9,9 @@
 //	GET /v1/sync/health/stale-stats   the stale scopes, to the contract of the original
 //	GET /v1/sync/active-pipelines     the pipelines under way, likewise
 //	GET /                             links
+//
+// [Options.TelemetryPath] moves the first of them, [Options.RoutePrefix] puts all of them
+// below a path: with /api the API is where the original has it, /api/v1/sync/...
 //
 // # Who may read
 //

@@ -4,20 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
-	"time"
 
-	"tidemark/exporter/collector"
 	"tidemark/shared/postgres"
+	"tidemark/shared/telemetry"
+	"tidemark/shared/web"
 )
 
 // Exporter serves the metrics and the read-only API. Make it with [New].
 type Exporter struct{ opts Options }
 
-// New validates the options. It opens nothing: a database that is away shows in
-// the answers, not here.
+// New validates the options, the web configuration file with them. It opens nothing: a
+// database that is away shows in the answers, not here.
 func New(o Options) (*Exporter, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -26,59 +23,41 @@ func New(o Options) (*Exporter, error) {
 	return &Exporter{opts: o}, nil
 }
 
-// Limits of the server. A request is a line and a few headers; an answer may take
-// as long as the longest scrape.
-const (
-	readTimeout    = 5 * time.Second
-	writeTimeout   = collector.MaxScrapeTimeout + 10*time.Second
-	idleTimeout    = 2 * time.Minute
-	maxHeaderBytes = 64 << 10
-	// drainTimeout is how long requests may go on after the stop signal: less than the kill
-	// delay of the usual platforms.
-	drainTimeout = 5 * time.Second
-)
-
 // Run serves until ctx is done, lets open requests end and returns nil. An error
-// means that the schema does not fit, the address cannot be had, the server broke, or
+// means that the schema does not fit, an address cannot be had, the server broke, or
 // requests had to be cut off. A database that is away is no reason not to start: it may
 // come, and until then the answers say that nothing is known.
 func (e *Exporter) Run(ctx context.Context) error {
 	var wrong *postgres.SchemaError
-	if err := postgres.CheckSchema(ctx, e.opts.Pool); errors.As(err, &wrong) {
+	switch err := postgres.CheckSchema(ctx, e.opts.Pool); {
+	case errors.As(err, &wrong) && !e.opts.Unmigrated:
 		return fmt.Errorf("exporter: %w", err)
-	} else if err != nil {
+	case errors.As(err, &wrong):
+		e.opts.Logger.Warn("the database is not migrated: each scrape reads all report modules and jobs, and nobody knows what drifted", "missing", wrong.Reason)
+	case err != nil:
 		e.opts.Logger.Warn("the record cannot be read yet", "err", err)
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.opts.ListenAddress)
+	if e.opts.Redis == nil {
+		e.opts.Logger.Warn("no Redis is given: the queues are not watched")
+	}
+	server, err := web.Listen(ctx, e.opts.Web, e.opts.Logger)
 	if err != nil {
-		return fmt.Errorf("exporter: listen on %s: %w: choose another address or stop the process that has it", e.opts.ListenAddress, err)
+		return fmt.Errorf("exporter: %w", err)
 	}
-	if e.opts.OnListen != nil {
-		e.opts.OnListen(listener.Addr())
-	}
-	server := &http.Server{
-		Handler:           e.Handler(),
-		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(e.opts.Logger.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("exporter: serve on %s: %w", listener.Addr(), err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		return fmt.Errorf("exporter: requests were cut off after %s: %w", drainTimeout, errors.Join(err, server.Close()))
+	if err := server.Serve(ctx, e.Handler()); err != nil {
+		return fmt.Errorf("exporter: %w", err)
 	}
 	return nil
+}
+
+// readiness is what the exporter needs to answer: the record and, unless it is the original's
+// own, the schema.
+func (e *Exporter) readiness() telemetry.Check {
+	if e.opts.Unmigrated {
+		return telemetry.Reachable(e.opts.Pool)
+	}
+	return telemetry.Postgres(e.opts.Pool)
 }

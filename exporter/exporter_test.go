@@ -13,18 +13,30 @@ import (
 	"tidemark/exporter"
 	"tidemark/exporter/exportertest"
 	"tidemark/shared/local/localtest"
+	"tidemark/shared/web"
 )
 
 func TestNewNamesTheField(t *testing.T) {
 	t.Parallel()
 	pool := exportertest.Away(t)
-	for field, o := range map[string]exporter.Options{
-		"Pool":          {},
-		"OlderThan":     {Pool: pool, OlderThan: time.Second},
-		"ListenAddress": {Pool: pool, ListenAddress: "9310"},
+	for says, o := range map[string]exporter.Options{
+		"Pool":                         {},
+		"OlderThan":                    {Pool: pool, OlderThan: time.Second},
+		`"9310" is not host:port`:      {Pool: pool, Web: web.Options{Addresses: []string{"9310"}}},
+		"--web.listen-address is":      {Pool: pool, Web: web.Options{Addresses: []string{""}}},
+		"--web.config.file /nowhere":   {Pool: pool, Web: web.Options{ConfigFile: "/nowhere"}},
+		`--web.route-prefix "/a//b"`:   {Pool: pool, RoutePrefix: "/a//b"},
+		`--web.route-prefix "/a/../b"`: {Pool: pool, RoutePrefix: "/a/../b"},
+		`--web.route-prefix "/{a}"`:    {Pool: pool, RoutePrefix: "{a}"},
+		`--web.route-prefix "/a?b"`:    {Pool: pool, RoutePrefix: "/a?b"},
+		"write /metrics":               {Pool: pool, TelemetryPath: "metrics"},
+		"the landing page's":           {Pool: pool, TelemetryPath: "/"},
+		`"/-/ready" is among`:          {Pool: pool, TelemetryPath: "/-/ready"},
+		`"/v1/metrics" is among`:       {Pool: pool, TelemetryPath: "/v1/metrics"},
+		`"/{metrics}" is not a path`:   {Pool: pool, TelemetryPath: "/{metrics}"},
 	} {
-		if _, err := exporter.New(o); err == nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: got %v", field, err)
+		if _, err := exporter.New(o); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v", says, err)
 		}
 	}
 	if _, err := exporter.New(exporter.Options{Pool: pool}); err != nil {
@@ -36,8 +48,8 @@ func TestRunServesAndStops(t *testing.T) {
 	t.Parallel()
 	bound := make(chan net.Addr, 1)
 	e, err := exporter.New(exporter.Options{
-		Pool: exportertest.Away(t), ListenAddress: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
-		OnListen: func(a net.Addr) { bound <- a },
+		Pool: exportertest.Away(t), Logger: slog.New(slog.DiscardHandler),
+		Web: web.Options{Addresses: []string{"127.0.0.1:0"}, OnListen: func(a []net.Addr) { bound <- a[0] }},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +72,7 @@ func TestRunServesAndStops(t *testing.T) {
 	}
 
 	// The address is taken now.
-	second, err := exporter.New(exporter.Options{Pool: exportertest.Away(t), ListenAddress: address})
+	second, err := exporter.New(exporter.Options{Pool: exportertest.Away(t), Logger: slog.New(slog.DiscardHandler), Web: web.Options{Addresses: []string{address}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,8 +92,8 @@ func TestRunLetsAnOpenScrapeEnd(t *testing.T) {
 	pool := localtest.Pool(t)
 	address := make(chan net.Addr, 1)
 	e, err := exporter.New(exporter.Options{
-		Pool: pool, ListenAddress: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
-		OnListen: func(a net.Addr) { address <- a },
+		Pool: pool, Logger: slog.New(slog.DiscardHandler),
+		Web: web.Options{Addresses: []string{"127.0.0.1:0"}, OnListen: func(a []net.Addr) { address <- a[0] }},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+	"strings"
 )
 
 //go:embed landing.html
@@ -11,14 +12,14 @@ var landingHTML string
 
 var landingPage = template.Must(template.New("landing").Parse(landingHTML))
 
-// landing shows where to go. The links are relative, so that they hold behind a
-// proxy that serves the exporter under a prefix.
+// landing shows where to go. The links are relative, so that they hold under a route prefix
+// as well as behind a proxy that adds one of its own.
 func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	err := landingPage.Execute(w, struct {
-		Version string
-		API     bool
-	}{e.opts.Version, e.opts.AnonymousAPI})
+		Version, Metrics string
+		API              bool
+	}{e.opts.Version, strings.TrimPrefix(e.opts.TelemetryPath, "/"), e.opts.AnonymousAPI})
 	if err != nil {
 		e.opts.Logger.Debug("landing page not delivered", "err", err)
 	}

@@ -2,8 +2,12 @@ package exporter_test
 
 import (
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"tidemark/exporter"
 	"tidemark/exporter/exportertest"
@@ -49,6 +53,79 @@ func TestLanding(t *testing.T) {
 		}
 		if strings.Contains(body, "stale-stats") != linked {
 			t.Errorf("open %v: the link to the API should be there: %v", open, linked)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`href="([^"]+)"`)
+
+// TestRoutePrefix: everything is below the prefix, however it is spelt, and nothing beside it.
+// Links and redirects hold there, and behind a proxy that adds a path of its own.
+func TestRoutePrefix(t *testing.T) {
+	t.Parallel()
+	for _, spelt := range []string{"api", "/api", "api/", "/api/", "/a/b"} {
+		h := serve(t, exporter.Options{Pool: exportertest.Away(t), RoutePrefix: spelt, TelemetryPath: "/all/metrics", AnonymousAPI: true})
+		prefix := "/" + strings.Trim(spelt, "/")
+		for target, status := range map[string]int{
+			"/": http.StatusOK, "/all/metrics": http.StatusOK, "/-/healthy": http.StatusOK, "/-/ready": http.StatusServiceUnavailable,
+			"/metrics": http.StatusNotFound, "/v1/sync/health/stale-stats": http.StatusServiceUnavailable, "/v1/sync/active-pipelines?year=2025&modules=": http.StatusOK,
+		} {
+			if answer, body := exportertest.Get(h, prefix+target); answer.StatusCode != status {
+				t.Errorf("%s: %s%s: %s %s, want %d", spelt, prefix, target, answer.Status, body, status)
+			}
+			if answer, body := exportertest.Get(h, target); target != "/" {
+				exportertest.WantProblem(t, answer, body, http.StatusNotFound, "everything is below "+prefix+"/")
+			}
+		}
+		for _, target := range []string{"/", prefix} {
+			answer, _ := exportertest.Get(h, target)
+			asked := &url.URL{Scheme: "https", Host: "proxy.example", Path: "/tidemark" + target}
+			to, err := asked.Parse(answer.Header.Get("Location"))
+			if err != nil || answer.StatusCode != http.StatusFound || to.Path != "/tidemark"+prefix+"/" {
+				t.Errorf("%s: %s leads to %v, %s (%v)", spelt, target, to, answer.Status, err)
+			}
+		}
+		_, page := exportertest.Get(h, prefix+"/")
+		links := link.FindAllStringSubmatch(page, -1)
+		if len(links) != 4 {
+			t.Errorf("%s: links %v", spelt, links)
+		}
+		base := &url.URL{Path: prefix + "/"}
+		for _, l := range links {
+			to, err := base.Parse(l[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer, _ := exportertest.Get(h, to.String()); answer.StatusCode == http.StatusNotFound {
+				t.Errorf("%s: the link %s leads nowhere", spelt, l[1])
+			}
+		}
+	}
+}
+
+// TestRequestsAreCounted: by route, also those of the API, with and without a prefix.
+func TestRequestsAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"", "/api"} {
+		h := serve(t, exporter.Options{Pool: exportertest.Away(t), RoutePrefix: prefix, AnonymousAPI: true})
+		for _, target := range []string{"/v1/sync/active-pipelines?year=2025&modules=", "/v1/sync/health/stale-stats", "/nowhere/1", "/nowhere/2", "/-/healthy"} {
+			exportertest.Get(h, prefix+target)
+		}
+		_, body := exportertest.Get(h, prefix+"/metrics")
+		for _, want := range []string{
+			`tidemark_http_requests_total{code="200",handler="/v1/sync/active-pipelines"} 1`,
+			`tidemark_http_requests_total{code="503",handler="/v1/sync/health/stale-stats"} 1`,
+			`tidemark_http_requests_total{code="404",handler="none"} 2`,
+			`tidemark_http_requests_total{code="200",handler="/-/healthy"} 1`,
+			`tidemark_http_requests_total{code="200",handler="/metrics"} 0`,
+			`tidemark_http_request_duration_seconds_count{handler="/-/healthy"} 1`,
+		} {
+			if !strings.Contains(body, want+"\n") {
+				t.Errorf("prefix %q: no %s in\n%s", prefix, want, body)
+			}
+		}
+		if problems, err := promlint.New(strings.NewReader(body)).Lint(); err != nil || len(problems) > 0 {
+			t.Errorf("promlint: %v %v", problems, err)
 		}
 	}
 }

@@ -19,6 +19,7 @@ type relay struct {
 	opts    Options
 	db      *pgxpool.Pool
 	signals *signal.Sender
+	metrics *metrics
 	// seen says since when a waiting job's task counts as being processed.
 	seen map[flight]time.Time
 }
@@ -30,23 +31,28 @@ type flight struct {
 }
 
 // tick looks after every waiting job once. Trouble ends the tick; the next one starts over.
-func (r *relay) tick(ctx context.Context) {
+func (r *relay) tick(ctx context.Context) error {
+	err := r.look(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.opts.Logger.Warn("relay", "err", err)
+	}
+	return err
+}
+
+func (r *relay) look(ctx context.Context) error {
 	if err := r.signals.Publish(ctx); err != nil {
-		r.warn(ctx, err)
-		return
+		return r.redisFailed(ctx, err)
 	}
 	inFlight := map[flight]time.Time{}
 	for _, c := range job.Configs() {
 		for after := int64(0); ; {
 			page, err := r.opts.Ledger.Claimable(ctx, r.db, c.JobType, r.opts.RelayGrace, after, relayPage)
 			if err != nil {
-				r.warn(ctx, err)
-				return
+				return err
 			}
 			for _, t := range page {
 				if err := r.ensure(ctx, t, inFlight); err != nil {
-					r.warn(ctx, err)
-					return
+					return err
 				}
 				after = t.JobID
 			}
@@ -57,13 +63,14 @@ func (r *relay) tick(ctx context.Context) {
 	}
 	// What is not in flight any more is forgotten.
 	r.seen = inFlight
+	return nil
 }
 
 // ensure makes sure that one job's signal is alive.
 func (r *relay) ensure(ctx context.Context, t ledger.Ticket, inFlight map[flight]time.Time) error {
 	presence, err := r.signals.Ensure(ctx, t)
 	if err != nil {
-		return err
+		return r.redisFailed(ctx, err)
 	}
 	now, key := time.Now(), flight{t.JobID, t.SignalSeq}
 	since, known := r.seen[key]
@@ -75,6 +82,7 @@ func (r *relay) ensure(ctx context.Context, t ledger.Ticket, inFlight map[flight
 	}
 	if !needsNewID(presence, now.Sub(since), r.opts.StuckAfter) {
 		if presence == signal.Sent || presence == signal.Rerun {
+			r.relayed(t, string(presence))
 			r.opts.Logger.Info("signal sent again", "job", t.JobID, "scope", t.Scope.String(), "was", presence)
 		}
 		return nil
@@ -85,17 +93,27 @@ func (r *relay) ensure(ctx context.Context, t ledger.Ticket, inFlight map[flight
 	}
 	delete(inFlight, key)
 	r.opts.Logger.Warn("signal stuck, sent under a new id", "job", t.JobID, "scope", t.Scope.String(), "was", presence)
-	return r.signals.Send(ctx, fresh)
+	if err := r.signals.Send(ctx, fresh); err != nil {
+		return r.redisFailed(ctx, err)
+	}
+	r.relayed(t, renumbered)
+	return nil
+}
+
+func (r *relay) relayed(t ledger.Ticket, kind string) {
+	r.metrics.relayed.WithLabelValues(string(t.Scope.Type), kind).Inc()
+}
+
+// redisFailed passes the error on.
+func (r *relay) redisFailed(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		r.metrics.signalFailures.WithLabelValues(relayLoop).Inc()
+	}
+	return err
 }
 
 // needsNewID decides whether a waiting job's task will not be delivered any more: its id
 // is blocked, or it counts as being processed for longer than a look can take.
 func needsNewID(p signal.Presence, inFlight, stuckAfter time.Duration) bool {
 	return p == signal.Blocked || p == signal.InFlight && inFlight >= stuckAfter
-}
-
-func (r *relay) warn(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		r.opts.Logger.Warn("relay", "err", err)
-	}
 }

@@ -41,15 +41,17 @@ func TestRelaySignalsWhatWasNeverSignalled(t *testing.T) {
 	f := setup(t)
 	f.request(planes, job.AggregationOf(3, 2025))
 	r := f.relay()
-	r.tick(f.ctx)
+	f.must(r.tick(f.ctx))
 	f.wantTasks("after a tick", "emission_recalc", "emission_recalc:2:20:2025:2", "pending")
 	f.wantTasks("after a tick", "aggregation", "aggregation:3:2025:1", "pending")
 	// Redis is flushed, and the tools' list of queues with it.
 	f.must(f.rdb.FlushDB(f.ctx).Err())
-	r.tick(f.ctx)
-	r.tick(f.ctx)
+	f.must(r.tick(f.ctx))
+	f.must(r.tick(f.ctx))
 	f.wantTasks("after a flush", "emission_recalc", "emission_recalc:2:20:2025:2", "pending")
 	f.wantTasks("after a flush", "aggregation", "aggregation:3:2025:1", "pending")
+	f.wantCount(2, f.metrics.relayed.WithLabelValues("aggregation", "sent"))
+	f.wantCount(2, f.metrics.relayed.WithLabelValues("emission_recalc", "sent"))
 }
 
 func TestRelayGivesTheRequesterItsGrace(t *testing.T) {
@@ -57,10 +59,10 @@ func TestRelayGivesTheRequesterItsGrace(t *testing.T) {
 	f := setup(t)
 	f.opts.RelayGrace = time.Minute
 	f.request(planes)
-	f.relay().tick(f.ctx)
+	f.must(f.relay().tick(f.ctx))
 	f.wantTasks("within the grace", "emission_recalc")
 	f.exec(`UPDATE data_ingestion_jobs SET requested_at = requested_at - interval '1 minute'`)
-	f.relay().tick(f.ctx)
+	f.must(f.relay().tick(f.ctx))
 	f.wantTasks("after it", "emission_recalc", "emission_recalc:2:20:2025:1", "pending")
 }
 
@@ -73,7 +75,7 @@ func TestRelayTurnsThePage(t *testing.T) {
 		scopes = append(scopes, job.RecalcOf(2, 1+i, 2025))
 	}
 	f.request(scopes...)
-	f.relay().tick(f.ctx)
+	f.must(f.relay().tick(f.ctx))
 	queue, err := f.inspector.GetQueueInfo("emission_recalc")
 	f.must(err)
 	if queue.Pending != relayPage+1 {
@@ -88,11 +90,11 @@ func TestRelayLeavesAloneWhatCannotBeClaimed(t *testing.T) {
 	f.request(planes, travel)
 	f.claim(planes)
 	f.request(planes)
-	f.relay().tick(f.ctx)
+	f.must(f.relay().tick(f.ctx))
 	f.wantTasks("behind a running job", "emission_recalc")
 	f.wantTasks("held", "aggregation")
 	f.exec(`UPDATE data_ingestion_jobs SET requested_at = requested_at - $1::interval`, ledger.DefaultMaxHold)
-	f.relay().tick(f.ctx)
+	f.must(f.relay().tick(f.ctx))
 	f.wantTasks("held for too long", "aggregation", "aggregation:2:2025:1", "pending")
 }
 
@@ -104,8 +106,9 @@ func TestRelayRunsAnArchivedTaskWhoseJobWaits(t *testing.T) {
 	stop := f.serve(func(context.Context, *asynq.Task) error { return errors.New("no database") })
 	f.await("the task is archived", func() bool { return f.tasks("emission_recalc")["emission_recalc:2:20:2025:1"] == "archived" })
 	stop()
-	f.relay().tick(f.ctx)
+	f.must(f.relay().tick(f.ctx))
 	f.wantTasks("after a tick", "emission_recalc", "emission_recalc:2:20:2025:1", "pending")
+	f.wantCount(1, f.metrics.relayed.WithLabelValues("emission_recalc", "rerun"))
 }
 
 // The archive shows failures to people: nobody but they run them again.
@@ -117,7 +120,7 @@ func TestRelayLeavesAFailedJobsTaskInTheArchive(t *testing.T) {
 	f.await("the task is archived", func() bool { return f.tasks("emission_recalc")["emission_recalc:2:20:2025:1"] == "archived" })
 	stop()
 	f.exec(`UPDATE data_ingestion_jobs SET state = 'FINISHED', result = 'ERROR'`)
-	f.relay().tick(f.ctx)
+	f.must(f.relay().tick(f.ctx))
 	f.wantTasks("after a tick", "emission_recalc", "emission_recalc:2:20:2025:1", "archived")
 }
 
@@ -139,17 +142,18 @@ func TestRelayRenumbersAStuckSignal(t *testing.T) {
 	<-begun
 	r := f.relay()
 	r.opts.StuckAfter = time.Hour
-	r.tick(f.ctx)
-	r.tick(f.ctx)
+	f.must(r.tick(f.ctx))
+	f.must(r.tick(f.ctx))
 	f.wantTasks("in flight", "emission_recalc", "emission_recalc:2:20:2025:1", "active")
 	// It has been so for longer than a look can take.
 	for key := range r.seen {
 		r.seen[key] = time.Now().Add(-2 * time.Hour)
 	}
-	r.tick(f.ctx)
+	f.must(r.tick(f.ctx))
 	f.wantTasks("stuck", "emission_recalc", "emission_recalc:2:20:2025:1", "active", "emission_recalc:2:20:2025:1.2", "pending")
-	r.tick(f.ctx)
+	f.must(r.tick(f.ctx))
 	f.wantTasks("a tick later", "emission_recalc", "emission_recalc:2:20:2025:1", "active", "emission_recalc:2:20:2025:1.2", "pending")
+	f.wantCount(1, f.metrics.relayed.WithLabelValues("emission_recalc", renumbered))
 }
 
 // The relay's memory is of what is in flight now: a signal that came to its end is forgotten.
@@ -159,7 +163,7 @@ func TestRelayForgetsWhatIsNoLongerInFlight(t *testing.T) {
 	f.must(f.sender.Send(f.ctx, f.request(planes)...))
 	r := f.relay()
 	r.seen[flight{1, 0}] = time.Now().Add(-time.Hour)
-	r.tick(f.ctx)
+	f.must(r.tick(f.ctx))
 	if len(r.seen) != 0 {
 		t.Errorf("remembers %v", r.seen)
 	}

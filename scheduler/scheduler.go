@@ -8,9 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
+	"tidemark/shared/telemetry"
+	"tidemark/shared/web"
 )
 
 // Options configure a scheduler.
@@ -29,8 +33,16 @@ type Options struct {
 	ReapInterval time.Duration
 	// Ledger is the record's protocol; its hold must be the workers'.
 	Ledger *ledger.Ledger
+	// Registry takes the scheduler's metrics, and is what the scheduler serves. Two schedulers
+	// need two.
+	Registry *prometheus.Registry
+	// Web says where metrics and health are served; without an address they are not.
+	Web    web.Options
 	Logger *slog.Logger
 }
+
+// DefaultAddress is where the command line serves a scheduler's metrics and health.
+const DefaultAddress = "127.0.0.1:9879"
 
 // DefaultOptions returns the defaults of everything that has one.
 func DefaultOptions() Options {
@@ -40,6 +52,7 @@ func DefaultOptions() Options {
 		StuckAfter:    10 * time.Second,
 		ReapInterval:  2 * time.Second,
 		Ledger:        ledger.New(ledger.DefaultMaxHold),
+		Registry:      prometheus.NewRegistry(),
 		Logger:        slog.New(slog.DiscardHandler),
 	}
 }
@@ -53,21 +66,28 @@ func (o Options) validate() error {
 	if o.RelayGrace < 0 {
 		return errors.New("RelayGrace: not negative")
 	}
-	return nil
+	if o.Registry == nil {
+		return errors.New("Registry: none given for the scheduler's metrics")
+	}
+	return o.Web.Validate()
 }
 
-// Scheduler runs the relay and the reaper.
-type Scheduler struct{ opts Options }
+// Scheduler runs the relay, the reaper and the compactor.
+type Scheduler struct {
+	opts    Options
+	metrics *metrics
+}
 
-// New validates the options; it touches nothing.
+// New validates the options, the web configuration file with them, and registers the metrics;
+// it connects to nothing.
 func New(o Options) (*Scheduler, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
-	return &Scheduler{opts: o}, nil
+	return &Scheduler{opts: o, metrics: newMetrics(o.Registry)}, nil
 }
 
-// schedulerConns: the relay and the reaper need one each.
+// schedulerConns: each loop needs one.
 const schedulerConns = 3
 
 // Run works until ctx ends and returns nil then. It refuses to start on a schema that does
@@ -90,13 +110,22 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	defer rdb.Close()
 
+	pages := telemetry.Pages(s.opts.Registry, s.opts.Logger, telemetry.Postgres(pool), telemetry.Redis(rdb))
+	stopPages, err := telemetry.Start(ctx, s.opts.Web, s.opts.Logger, pages)
+	if err != nil {
+		return fmt.Errorf("scheduler: %w", err)
+	}
+	defer stopPages()
+
 	signals := signal.NewSender(rdb)
-	relay := &relay{opts: s.opts, db: pool, signals: signals, seen: map[flight]time.Time{}}
-	reaper := &reaper{opts: s.opts, db: pool, signals: signals}
+	relay := &relay{opts: s.opts, db: pool, signals: signals, metrics: s.metrics, seen: map[flight]time.Time{}}
+	reaper := &reaper{opts: s.opts, db: pool, signals: signals, metrics: s.metrics}
+	compactor := &compactor{db: pool, log: s.opts.Logger}
 	s.opts.Logger.Info("scheduler started")
 	var loops sync.WaitGroup
-	loops.Go(func() { every(ctx, s.opts.RelayInterval, relay.tick) })
-	loops.Go(func() { every(ctx, s.opts.ReapInterval, reaper.tick) })
+	loops.Go(func() { every(ctx, s.opts.RelayInterval, s.metrics.watched(relayLoop, relay.tick)) })
+	loops.Go(func() { every(ctx, s.opts.ReapInterval, s.metrics.watched(reaperLoop, reaper.tick)) })
+	loops.Go(func() { every(ctx, compactInterval, s.metrics.watched(compactorLoop, compactor.tick)) })
 	loops.Wait()
 	s.opts.Logger.Info("scheduler stopped")
 	return nil

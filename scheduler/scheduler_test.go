@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tidemark/shared/job"
+	"tidemark/shared/ledger"
 	"tidemark/shared/local/localtest"
 )
 
@@ -20,6 +23,7 @@ func (f *field) run(adjust func(*Options)) (stop func()) {
 	f.t.Helper()
 	o := f.opts
 	o.RelayInterval, o.ReapInterval = 20*time.Millisecond, 20*time.Millisecond
+	o.Registry = prometheus.NewRegistry()
 	if adjust != nil {
 		adjust(&o)
 	}
@@ -56,9 +60,10 @@ func TestReaperSignalsWhatAnAbandonedJobHeld(t *testing.T) {
 	f.exec(`UPDATE data_ingestion_jobs SET max_attempts = 1`)
 	c := f.claim(planes)
 	f.exec(`UPDATE data_ingestion_jobs SET lease_expires_at = clock_timestamp() WHERE id = $1`, c.JobID)
-	f.reaper().tick(f.ctx)
+	f.must(f.reaper().tick(f.ctx))
 	f.wantTasks("after a tick", "aggregation", "aggregation:2:2025:1", "pending")
 	f.wantTasks("after a tick", "emission_recalc")
+	f.wantCount(1, f.metrics.reaped.WithLabelValues("emission_recalc", string(ledger.Abandoned)))
 }
 
 // One scope whose door is held does not keep the others' jobs from being given back.
@@ -80,10 +85,13 @@ func TestReaperGoesOnAfterTrouble(t *testing.T) {
 	defer func() { _ = held.Rollback(f.ctx) }()
 	_, err = held.Exec(f.ctx, `SELECT FROM data_ingestion_jobs WHERE data_entry_type_id = 20 FOR UPDATE`)
 	f.must(err)
-	f.reaper().tick(f.ctx)
+	if err := f.reaper().tick(f.ctx); err == nil || !strings.Contains(err.Error(), "reap job") {
+		t.Errorf("one row is locked: %v", err)
+	}
 	f.wantTasks("one row is locked", "emission_recalc", "emission_recalc:2:21:2025:2.2", "pending")
 	f.must(held.Rollback(f.ctx))
-	f.reaper().tick(f.ctx)
+	f.must(f.reaper().tick(f.ctx))
+	f.wantCount(2, f.metrics.reaped.WithLabelValues("emission_recalc", string(ledger.Requeued)))
 	f.wantTasks("and is free", "emission_recalc", "emission_recalc:2:21:2025:2.2", "pending", "emission_recalc:2:20:2025:1.2", "pending")
 }
 
@@ -183,7 +191,8 @@ func TestSchedulerOutlivesARedisThatIsAway(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	way, throughIt := newLink(t, f.opts.RedisURL)
-	f.run(func(o *Options) { o.RedisURL = throughIt })
+	var registry *prometheus.Registry
+	f.run(func(o *Options) { o.RedisURL, registry = throughIt, o.Registry })
 	f.request(planes)
 	f.await("the job is signalled", f.signalled("emission_recalc", "emission_recalc:2:20:2025:1"))
 	way.cut()
@@ -193,6 +202,11 @@ func TestSchedulerOutlivesARedisThatIsAway(t *testing.T) {
 		var waits bool
 		f.must(f.pool.QueryRow(f.ctx, `SELECT state = 'NOT_STARTED' FROM data_ingestion_jobs`).Scan(&waits))
 		return waits
+	})
+	f.await("the failures are counted", func() bool {
+		body := page(registry)
+		return !strings.Contains(body, `tidemark_scheduler_signal_failures_total{loop="relay"} 0`) &&
+			!strings.Contains(body, `tidemark_scheduler_tick_failures_total{loop="relay"} 0`)
 	})
 	way.restore()
 	f.await("it is signalled", f.signalled("emission_recalc", "emission_recalc:2:20:2025:1.2"))
@@ -234,6 +248,8 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 		"ReapInterval":  func(o *Options) { o.ReapInterval = -1 },
 		"StuckAfter":    func(o *Options) { o.StuckAfter = 0 },
 		"RelayGrace":    func(o *Options) { o.RelayGrace = -1 },
+		"Registry":      func(o *Options) { o.Registry = nil },
+		"not host:port": func(o *Options) { o.Web.Addresses = []string{"9879"} },
 	} {
 		o := DefaultOptions()
 		spoil(&o)

@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"tidemark/shared/job"
@@ -29,13 +30,14 @@ type field struct {
 	pool      *pgxpool.Pool
 	rdb       redis.UniversalClient
 	opts      Options
+	metrics   *metrics
 	sender    *signal.Sender
 	inspector *asynq.Inspector
 }
 
 func setup(t *testing.T) *field {
 	t.Helper()
-	f := &field{t: t, ctx: context.Background(), database: localtest.Database(t), opts: DefaultOptions()}
+	f := &field{t: t, ctx: context.Background(), database: localtest.Database(t), opts: DefaultOptions(), metrics: newMetrics(prometheus.NewRegistry())}
 	f.opts.DatabaseURL, f.opts.RedisURL, f.opts.RelayGrace = f.database, localtest.Redis(t), 0
 	f.pool = localtest.Connect(t, f.database)
 	var err error
@@ -54,10 +56,12 @@ func (f *field) must(err error) {
 }
 
 func (f *field) relay() *relay {
-	return &relay{opts: f.opts, db: f.pool, signals: f.sender, seen: map[flight]time.Time{}}
+	return &relay{opts: f.opts, db: f.pool, signals: f.sender, metrics: f.metrics, seen: map[flight]time.Time{}}
 }
 
-func (f *field) reaper() *reaper { return &reaper{opts: f.opts, db: f.pool, signals: f.sender} }
+func (f *field) reaper() *reaper {
+	return &reaper{opts: f.opts, db: f.pool, signals: f.sender, metrics: f.metrics}
+}
 
 // request records requests without a signal.
 func (f *field) request(scopes ...job.Scope) []ledger.Ticket {

@@ -21,6 +21,9 @@
 //	the lease was lost                data rolled back, nothing written: it is somebody else's job
 //	shutdown                          data rolled back, released; the run does not count
 //
+// What the worker counts of all this ([metrics]) it serves itself, with its health, as long
+// as it runs: METRICS.md describes it.
+//
 // Redis is not part of a run. asynq's own leases and cancellations are ignored while
 // one is under way: a Redis that is away for a minute costs no work.
 package worker

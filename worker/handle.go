@@ -31,11 +31,13 @@ func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
 	queue, _ := asynq.GetQueueName(ctx)
 	d, err := signal.Parse(queue, id, task)
 	if err != nil {
+		w.metrics.taskFailures.WithLabelValues(unreadable).Inc()
 		return archive(err)
 	}
 	// asynq ends ctx when it loses Redis; the record does not depend on that.
 	failed, err := w.serve(context.WithoutCancel(ctx), d, task)
 	if err != nil {
+		w.metrics.taskFailures.WithLabelValues(unserved).Inc()
 		w.log.Warn("task not served", "task", id, "err", err)
 		return err
 	}
@@ -65,7 +67,9 @@ func (w *Worker) serve(ctx context.Context, d signal.Delivery, task *asynq.Task)
 	if own != nil {
 		jobID = own.ID
 	}
-	switch act := decide(d, incident, answer, own); act {
+	act := decide(d, incident, answer, own)
+	w.metrics.tasks.WithLabelValues(string(act)).Inc()
+	switch act {
 	case ignore:
 		return nil, nil
 	case report:
@@ -75,6 +79,7 @@ func (w *Worker) serve(ctx context.Context, d signal.Delivery, task *asynq.Task)
 		if err != nil {
 			return nil, err
 		}
+		w.metrics.requested(fromTask, ticket)
 		w.log.Info("task made into a request", "task", d.TaskID, "job", ticket.JobID, "created", ticket.Created)
 		jobID = ticket.JobID
 	}
@@ -145,8 +150,10 @@ func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err 
 	for w.stopping.Err() == nil {
 		claim, sight, err := w.ledger.Claim(ctx, w.control, s, w.opts.Lease)
 		if err != nil {
+			w.metrics.claimed(s, sightFailed, nil)
 			return failed, err
 		}
+		w.metrics.claimed(s, sight, claim)
 		switch sight {
 		case ledger.Claimed:
 		case ledger.Contended:
@@ -183,6 +190,7 @@ func (w *Worker) signal(ctx context.Context, tickets []ledger.Ticket) {
 	}
 	start := time.Now()
 	if err := w.signals.Send(ctx, tickets...); err != nil {
+		w.metrics.unsentSignals.Inc()
 		w.log.Warn("signal not sent, the relay will", "jobs", len(tickets), "after", time.Since(start), "err", err)
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
+	"tidemark/shared/web"
 )
 
 // Calculation computes one scope inside a transaction and returns what it did. An error
@@ -38,8 +40,15 @@ type Options struct {
 	PollInterval time.Duration
 	// Ledger is the record's protocol.
 	Ledger *ledger.Ledger
+	// Registry takes the worker's metrics, and is what the worker serves. Two workers need two.
+	Registry *prometheus.Registry
+	// Web says where metrics and health are served; without an address they are not.
+	Web    web.Options
 	Logger *slog.Logger
 }
+
+// DefaultAddress is where the command line serves a worker's metrics and health.
+const DefaultAddress = "127.0.0.1:9878"
 
 // DefaultOptions returns the defaults of everything that has one.
 func DefaultOptions() Options {
@@ -51,6 +60,7 @@ func DefaultOptions() Options {
 		Drain:        20 * time.Second,
 		PollInterval: 10 * time.Millisecond,
 		Ledger:       ledger.New(ledger.DefaultMaxHold),
+		Registry:     prometheus.NewRegistry(),
 		Logger:       slog.New(slog.DiscardHandler),
 	}
 }
@@ -69,11 +79,13 @@ func (o Options) validate() error {
 		return fmt.Errorf("Drain: %s; not negative", o.Drain)
 	case o.PollInterval <= 0:
 		return fmt.Errorf("PollInterval: %s; more than 0", o.PollInterval)
+	case o.Registry == nil:
+		return errors.New("Registry: none given for the worker's metrics")
 	}
 	for t := range o.Calculations {
 		if _, err := job.ConfigOf(t); err != nil {
 			return fmt.Errorf("Calculations: %w", err)
 		}
 	}
-	return nil
+	return o.Web.Validate()
 }

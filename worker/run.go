@@ -34,28 +34,37 @@ func (w *Worker) run(ctx context.Context, c *ledger.Claim, calculate Calculation
 	limit := time.AfterFunc(w.opts.TimeLimit, func() { cancel(errTimeLimit) })
 	defer limit.Stop()
 
+	w.metrics.running.Inc()
+	defer w.metrics.running.Dec()
 	beat := w.startHeartbeat(ctx, c, cancel)
 	outcome, tickets, err := w.calculate(ctx, c, calculate, beat)
 	beat.stop()
+	took := time.Since(start)
 
 	// From here on the run's own context may be over; what follows must still be recorded.
 	after := context.WithoutCancel(ctx)
+	var how string
 	switch end := endOf(err, context.Cause(ctx)); end {
 	case ended:
-		log.Info("job done", "result", outcome.Result, "message", outcome.Message, "took", time.Since(start))
+		log.Info("job done", "result", outcome.Result, "message", outcome.Message, "took", took)
+		how = endResult(outcome.Result)
+		w.metrics.requested(fromFollowUp, tickets...)
 		w.signal(after, tickets)
 	case lost:
-		log.Warn("job lost, nothing of this run was kept", "took", time.Since(start))
+		log.Warn("job lost, nothing of this run was kept", "took", took)
+		how = endLost
 	case interrupted, cutOff:
-		w.giveBack(after, log, c, end, err)
+		how = w.giveBack(after, log, c, end, err)
 	case broke:
 		if cause := context.Cause(ctx); errors.Is(cause, errTimeLimit) {
 			err = fmt.Errorf("%w (%s)", errTimeLimit, w.opts.TimeLimit)
 		}
-		log.Error("job failed", "err", err, "took", time.Since(start))
-		return err.Error(), w.fail(after, log, c, err)
+		log.Error("job failed", "err", err, "took", took)
+		how = w.fail(after, log, c, err)
+		message, failed = err.Error(), how == endResult(job.Error)
 	}
-	return "", false
+	w.metrics.runs.WithLabelValues(string(c.Scope.Type), how).Observe(took.Seconds())
+	return message, failed
 }
 
 // calculate computes and finishes in one transaction.
@@ -64,7 +73,7 @@ func (w *Worker) calculate(ctx context.Context, c *ledger.Claim, calculate Calcu
 	var tickets []ledger.Ticket
 	err := postgres.InTx(ctx, w.data, runAttempts, func(tx pgx.Tx) (err error) {
 		beat.resume()
-		if err := w.ledger.Mark(ctx, tx, c); err != nil {
+		if err := w.ledger.Begin(ctx, tx, c); err != nil {
 			return err
 		}
 		if outcome, err = w.guarded(ctx, tx, c, calculate, beat.progress); err != nil {
@@ -77,6 +86,9 @@ func (w *Worker) calculate(ctx context.Context, c *ledger.Claim, calculate Calcu
 		tickets, err = w.ledger.Finish(ctx, tx, c, outcome)
 		return err
 	})
+	if errors.Is(err, ledger.ErrLost) {
+		w.metrics.refused(c.Scope, fencedFinish)
+	}
 	return outcome, tickets, err
 }
 
@@ -91,9 +103,9 @@ func (w *Worker) guarded(ctx context.Context, tx pgx.Tx, c *ledger.Claim, calcul
 	return calculate(ctx, tx, c, progress)
 }
 
-// fail records the failure in a transaction of its own and reports whether it could. If
-// not, the job is the reaper's when its lease runs out.
-func (w *Worker) fail(ctx context.Context, log *slog.Logger, c *ledger.Claim, cause error) bool {
+// fail records the failure in a transaction of its own and returns how the run ended. If
+// that could not be recorded, the job is the reaper's when its lease runs out.
+func (w *Worker) fail(ctx context.Context, log *slog.Logger, c *ledger.Claim, cause error) string {
 	var tickets []ledger.Ticket
 	err := w.persist(ctx, c, func(ctx context.Context) error {
 		return postgres.InTx(ctx, w.control, runAttempts, func(tx pgx.Tx) (err error) {
@@ -103,16 +115,20 @@ func (w *Worker) fail(ctx context.Context, log *slog.Logger, c *ledger.Claim, ca
 	})
 	if err != nil {
 		log.Warn("the failure could not be recorded", "err", err)
-		return false
+		return w.unrecorded(c, fencedFinish, err)
 	}
 	w.signal(ctx, tickets)
-	return true
+	return endResult(job.Error)
 }
 
-// giveBack makes an interrupted job wait again.
-func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim, end end, cause error) {
+// giveBack makes an interrupted job wait again and returns how the run ended.
+func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim, end end, cause error) string {
 	var fate ledger.Fate
 	var tickets []ledger.Ticket
+	how := endForfeited
+	if end == interrupted {
+		how = endReleased
+	}
 	err := w.persist(ctx, c, func(ctx context.Context) (err error) {
 		if end == interrupted {
 			fate, tickets, err = w.ledger.Release(ctx, w.control, c)
@@ -123,10 +139,19 @@ func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim
 	})
 	if err != nil {
 		log.Warn("the job could not be given back, the reaper will", "err", err)
-		return
+		return w.unrecorded(c, fencedGiveBack, err)
 	}
 	log.Info("job given back", "fate", fate, "because", cause)
 	w.signal(ctx, tickets)
+	return how
+}
+
+// unrecorded is the end of a run of which nothing could be written down.
+func (w *Worker) unrecorded(c *ledger.Claim, write string, err error) string {
+	if errors.Is(err, ledger.ErrLost) {
+		w.metrics.refused(c.Scope, write)
+	}
+	return endUnrecorded
 }
 
 // persist tries again while the database is away, for as long as the lease may last.

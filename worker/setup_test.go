@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
@@ -34,6 +35,8 @@ type field struct {
 	sender    *signal.Sender
 	client    *asynq.Client
 	inspector *asynq.Inspector
+	// registries are those of the workers, in the order of their start.
+	registries prometheus.Gatherers
 }
 
 func setup(t *testing.T) *field {
@@ -93,6 +96,7 @@ func (f *field) work(recalc, aggregation *toy, adjust ...func(*worker.Options)) 
 	}
 	w, err := worker.New(o)
 	f.must(err)
+	f.registries = append(f.registries, o.Registry)
 	return localtest.Start(f.t, w.Run)
 }
 

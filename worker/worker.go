@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
+	"tidemark/shared/telemetry"
 )
 
 // Worker runs jobs until it is stopped.
@@ -30,6 +32,7 @@ type Worker struct {
 	control *pgxpool.Pool
 	rdb     redis.UniversalClient
 	signals *signal.Sender
+	metrics *metrics
 
 	// slots bounds the runs, also when asynq has given up on a task whose run goes on.
 	slots chan struct{}
@@ -48,12 +51,14 @@ var errShutdown = errors.New("the worker shuts down")
 // controlConns is enough for short statements of any number of runs.
 const controlConns = 4
 
-// New validates the options; it touches nothing.
+// New validates the options, the web configuration file with them, and registers the metrics;
+// it connects to nothing.
 func New(o Options) (*Worker, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
-	return &Worker{opts: o, log: o.Logger, ledger: o.Ledger, slots: make(chan struct{}, o.Concurrency)}, nil
+	return &Worker{opts: o, log: o.Logger, ledger: o.Ledger, slots: make(chan struct{}, o.Concurrency),
+		metrics: newMetrics(o.Registry, o.Concurrency)}, nil
 }
 
 // Run serves until ctx ends, then drains and returns nil. It refuses to start on a schema
@@ -74,6 +79,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.releasing, release = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer release(nil)
 
+	// Served until the last run has ended: the drain is worth watching.
+	stopPages, err := telemetry.Start(ctx, w.opts.Web, w.log, w.pages())
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	defer stopPages()
+
 	server := w.newServer()
 	if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
 		return fmt.Errorf("worker: %w", err)
@@ -92,6 +104,17 @@ func (w *Worker) Run(ctx context.Context) error {
 	server.Shutdown()
 	w.log.Info("worker stopped")
 	return nil
+}
+
+// pages are what the worker serves of itself.
+func (w *Worker) pages() http.Handler {
+	serving := func(context.Context) (string, error) {
+		if w.stopping.Err() != nil {
+			return "the worker is stopping", nil
+		}
+		return "", nil
+	}
+	return telemetry.Pages(w.opts.Registry, w.log, serving, telemetry.Postgres(w.control), telemetry.Redis(w.rdb))
 }
 
 // begin reports whether a task may still be worked on; if so, done must follow.

@@ -236,6 +236,7 @@ func TestShutdownReleasesAndAnotherWorkerFinishes(t *testing.T) {
 	if got := f.job(ticket.JobID); got != "NOT_STARTED released at shutdown; waiting again" {
 		t.Fatalf("job is %s", got)
 	}
+	f.awaitRuns(1, "released")
 	f.wantCount(0, `SELECT attempts FROM data_ingestion_jobs`)
 	f.work(&toy{}, &toy{})
 	f.awaitJobs(2)
@@ -332,6 +333,9 @@ func TestLostLeaseRollsTheDataBack(t *testing.T) {
 	f.awaitJobs(2)
 	f.wantCount(1, `SELECT count(*) FROM data WHERE scope LIKE 'emission%'`)
 	f.wantCount(1, `SELECT count(*) FROM data WHERE scope LIKE 'emission%' AND attempt = 2`)
+	f.awaitRuns(1, "lost")
+	f.awaitRuns(1, "success")
+	f.awaitCounted(1, `tidemark_worker_fenced_writes_total{job_type="emission_recalc",write="renew"}`)
 }
 
 // An abort by another program ends the run too.
@@ -379,6 +383,7 @@ func TestCutConnectionForfeitsAndRunsAgain(t *testing.T) {
 	f.wantCount(1, `SELECT count(*) FROM data WHERE scope LIKE 'emission%'`)
 	f.wantCount(2, `SELECT attempts FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
 	f.wantCount(1, `SELECT signal_seq FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
+	f.awaitRuns(1, "forfeited")
 }
 
 // two code versions: a schema that is too old is refused, and the message says what to do.
@@ -399,13 +404,15 @@ func TestOldSchemaIsRefused(t *testing.T) {
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	t.Parallel()
 	for want, spoil := range map[string]func(*worker.Options){
-		"Calculations": func(o *worker.Options) { o.Calculations = nil },
-		"csv_ingest":   func(o *worker.Options) { o.Calculations[job.CSVIngest] = (&toy{}).calculate },
-		"Concurrency":  func(o *worker.Options) { o.Concurrency = 0 },
-		"Heartbeat":    func(o *worker.Options) { o.Heartbeat = o.Lease / 2 },
-		"TimeLimit":    func(o *worker.Options) { o.TimeLimit = 0 },
-		"Drain":        func(o *worker.Options) { o.Drain = -1 },
-		"PollInterval": func(o *worker.Options) { o.PollInterval = 0 },
+		"Calculations":  func(o *worker.Options) { o.Calculations = nil },
+		"csv_ingest":    func(o *worker.Options) { o.Calculations[job.CSVIngest] = (&toy{}).calculate },
+		"Concurrency":   func(o *worker.Options) { o.Concurrency = 0 },
+		"Heartbeat":     func(o *worker.Options) { o.Heartbeat = o.Lease / 2 },
+		"TimeLimit":     func(o *worker.Options) { o.TimeLimit = 0 },
+		"Drain":         func(o *worker.Options) { o.Drain = -1 },
+		"PollInterval":  func(o *worker.Options) { o.PollInterval = 0 },
+		"Registry":      func(o *worker.Options) { o.Registry = nil },
+		"not host:port": func(o *worker.Options) { o.Web.Addresses = []string{"9878"} },
 	} {
 		o := worker.DefaultOptions()
 		o.Calculations = map[job.Type]worker.Calculation{job.Aggregation: (&toy{}).calculate}

@@ -5,132 +5,125 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strconv"
+	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"tidemark/shared/postgres"
 )
-
-// collector reads one family of gauges from the record.
-type collector interface {
-	// name is the value of the label collector.
-	name() string
-	// update reads through q and sends gauges. What it sent before an error is dropped.
-	update(ctx context.Context, q postgres.Querier, send func(prometheus.Metric)) error
-}
-
-// collectors lists every collector, in the order in which they run.
-func collectors(o Options) []collector {
-	return []collector{
-		staleCollector{olderThan: o.OlderThan},
-		pipelinesCollector{},
-		jobsCollector{},
-	}
-}
 
 var (
 	collectorSuccess = prometheus.NewDesc("tidemark_collector_success",
-		"Whether the collector read the record at this scrape (1) or not (0); its gauges are absent when not.",
+		"Whether the collector could read its source at this scrape (1) or not (0); its gauges are absent when not.",
 		[]string{"collector"}, nil)
 	collectorDuration = prometheus.NewDesc("tidemark_collector_duration_seconds",
 		"How long the collector took at this scrape.", []string{"collector"}, nil)
 	snapshotTimestamp = prometheus.NewDesc("tidemark_snapshot_timestamp_seconds",
-		"Moment that the collector's gauges describe, by the clock of the database.", []string{"collector"}, nil)
+		"Moment that the collector's gauges describe, by the clock of the database or Redis that they were read from.", []string{"collector"}, nil)
 )
 
-// frame runs the collectors and keeps the failure of one from the others.
-type frame struct {
-	pool       *pgxpool.Pool
-	log        *slog.Logger
-	collectors []collector
+// source is where collectors read. What happens to one source is nothing to the others.
+type source interface {
+	// collectors names those that read here: values of the label collector.
+	collectors() []string
+	// collect runs each of them once, within the deadline of ctx, and returns an outcome for each.
+	collect(ctx context.Context) []outcome
 }
 
-// collect runs every collector once, on one snapshot, within the deadline of ctx.
-// It always returns success and duration of each.
+// outcome is what became of one collector at one scrape.
+type outcome struct {
+	collector string
+	took      time.Duration
+	// err is why nothing is known; the fields below do not count then.
+	err error
+	// at is the moment that the gauges describe, by the source's clock.
+	at time.Time
+	// gauges is everything the collector sent.
+	gauges []prometheus.Metric
+}
+
+// frame runs the collectors of all sources and keeps the failure of one from the others.
+type frame struct {
+	log     *slog.Logger
+	sources []source
+}
+
+// collect reads every source once, side by side, within the deadline of ctx. It
+// always returns success and duration of each collector.
 func (f *frame) collect(ctx context.Context) []prometheus.Metric {
-	start := time.Now()
-	tx, at, err := f.openSnapshot(ctx)
-	if err != nil {
-		f.log.Warn("scrape cannot read the record", "err", err)
-		return f.failed(time.Since(start))
+	found := make([][]outcome, len(f.sources))
+	var wg sync.WaitGroup
+	for i, s := range f.sources {
+		wg.Go(func() { found[i] = s.collect(ctx) })
 	}
-	// Nothing was written; a connection that broke is thrown away by this too.
-	defer func() { _ = tx.Rollback(ctx) }()
+	wg.Wait()
 	var all []prometheus.Metric
-	for _, c := range f.collectors {
-		start := time.Now()
-		metrics, err := run(ctx, tx, c)
-		success := 1.0
-		if err != nil {
-			f.log.Warn("collector failed", "collector", c.name(), "err", err)
-			success = 0
-		} else {
-			all = append(all, metrics...)
-			all = append(all, gauge(snapshotTimestamp, unixSeconds(at), c.name()))
+	for _, outcomes := range found {
+		f.report(outcomes)
+		for _, o := range outcomes {
+			all = append(all, o.metrics()...)
 		}
-		all = append(all,
-			gauge(collectorSuccess, success, c.name()),
-			gauge(collectorDuration, time.Since(start).Seconds(), c.name()))
 	}
 	return all
 }
 
-// openSnapshot begins the transaction that every collector of a scrape reads in.
-// Its first statement fixes the snapshot and tells its time.
-func (f *frame) openSnapshot(ctx context.Context) (tx pgx.Tx, at time.Time, err error) {
-	tx, err = f.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return nil, at, err
+// metrics is what the scrape shows of the outcome.
+func (o outcome) metrics() []prometheus.Metric {
+	took := gauge(collectorDuration, o.took.Seconds(), o.collector)
+	if o.err != nil {
+		return []prometheus.Metric{gauge(collectorSuccess, 0, o.collector), took}
 	}
-	if err = tx.QueryRow(ctx, `SELECT now()`).Scan(&at); err != nil {
-		_ = tx.Rollback(ctx)
-		return nil, at, err
-	}
-	return tx, at, nil
+	return append(o.gauges, gauge(collectorSuccess, 1, o.collector), took, gauge(snapshotTimestamp, unixSeconds(o.at), o.collector))
 }
 
-// run gives one collector a savepoint and half of the time that is left. The
-// database itself ends what takes longer: an expired context would close the
-// connection, and the collectors that come after it would have none.
-func run(ctx context.Context, tx pgx.Tx, c collector) (metrics []prometheus.Metric, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+// report says why collectors of one source failed, a cause that they share once.
+func (f *frame) report(outcomes []outcome) {
+	var causes []string
+	failed := map[string][]string{}
+	for _, o := range outcomes {
+		if o.err == nil {
+			continue
 		}
-	}()
-	savepoint, err := tx.Begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = savepoint.Rollback(ctx) }()
-	if deadline, ok := ctx.Deadline(); ok {
-		half := max(time.Until(deadline)/2, time.Millisecond)
-		_, err := savepoint.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, strconv.FormatInt(half.Milliseconds(), 10))
-		if err != nil {
-			return nil, err
+		cause := o.err.Error()
+		if failed[cause] == nil {
+			causes = append(causes, cause)
 		}
+		failed[cause] = append(failed[cause], o.collector)
 	}
-	err = c.update(ctx, savepoint, func(m prometheus.Metric) { metrics = append(metrics, m) })
-	return metrics, err
+	for _, cause := range causes {
+		f.log.Warn("collectors failed, their gauges are absent", "collectors", failed[cause], "err", cause)
+	}
 }
 
 // allFailed is what a scrape answers that could not even wait for a collection.
 func (f *frame) allFailed(took time.Duration) []prometheus.Metric {
 	f.log.Warn("scrape gave up waiting for the collection of another one", "after", took)
-	return f.failed(took)
-}
-
-// failed is the answer when no collector could run.
-func (f *frame) failed(took time.Duration) []prometheus.Metric {
 	var all []prometheus.Metric
-	for _, c := range f.collectors {
-		all = append(all, gauge(collectorSuccess, 0, c.name()), gauge(collectorDuration, took.Seconds(), c.name()))
+	for _, s := range f.sources {
+		for _, name := range s.collectors() {
+			all = append(all, outcome{collector: name, took: took, err: context.DeadlineExceeded}.metrics()...)
+		}
 	}
 	return all
+}
+
+// halfTheTime is half of what is left until the deadline of ctx: whoever is stuck leaves
+// as much to those that come after, or to the answer. False without a deadline.
+func halfTheTime(ctx context.Context) (time.Duration, bool) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0, false
+	}
+	return max(time.Until(deadline)/2, time.Millisecond), true
+}
+
+// guarded runs fn and makes a panic an error.
+func guarded(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn()
 }
 
 // gauge makes a sample; a label that is not UTF-8 panics, which costs the collector its scrape.
@@ -138,5 +131,5 @@ func gauge(desc *prometheus.Desc, value float64, labels ...string) prometheus.Me
 	return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 }
 
-// unixSeconds is a time as Prometheus has it, to the microsecond that the database keeps.
+// unixSeconds is a time as Prometheus has it, to the microsecond that the sources keep.
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }

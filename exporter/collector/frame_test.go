@@ -5,12 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -40,6 +42,63 @@ func sends(label string, end func(ctx context.Context, q postgres.Querier) error
 	}}
 }
 
+// frameOf reads the record by these collectors, with a silent log.
+func frameOf(pool *pgxpool.Pool, parts []collector) *frame {
+	return &frame{log: slog.New(slog.DiscardHandler), sources: []source{&record{pool: pool, parts: parts}}}
+}
+
+// fakeSource is a source made of a function.
+type fakeSource struct {
+	label string
+	do    func(ctx context.Context) error
+}
+
+func (f fakeSource) collectors() []string { return []string{f.label} }
+
+func (f fakeSource) collect(ctx context.Context) []outcome {
+	start := time.Now()
+	err := f.do(ctx)
+	return []outcome{{collector: f.label, took: time.Since(start), err: err, at: time.Now(), gauges: []prometheus.Metric{gauge(probe, 1, f.label)}}}
+}
+
+// TestSourcesDoNotWaitForEachOther: one is stuck until the deadline, the others are as quick as
+// ever, and what they said counts.
+func TestSourcesDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stuck := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		works := func(context.Context) error { return nil }
+		f := &frame{log: slog.New(slog.DiscardHandler), sources: []source{fakeSource{"stuck", stuck}, fakeSource{"works", works}, fakeSource{"works too", works}}}
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		start := time.Now()
+		registry := prometheus.NewPedanticRegistry()
+		registry.MustRegister(samples(f.collect(ctx)))
+		if took := time.Since(start); took != 9*time.Second {
+			t.Errorf("it took %s, one after the other?", took)
+		}
+		const want = `# HELP tidemark_collector_duration_seconds How long the collector took at this scrape.
+# TYPE tidemark_collector_duration_seconds gauge
+tidemark_collector_duration_seconds{collector="stuck"} 9
+tidemark_collector_duration_seconds{collector="works"} 0
+tidemark_collector_duration_seconds{collector="works too"} 0
+# HELP tidemark_collector_success Whether the collector could read its source at this scrape (1) or not (0); its gauges are absent when not.
+# TYPE tidemark_collector_success gauge
+tidemark_collector_success{collector="stuck"} 0
+tidemark_collector_success{collector="works"} 1
+tidemark_collector_success{collector="works too"} 1
+# HELP tidemark_probe_scopes A gauge of the test.
+# TYPE tidemark_probe_scopes gauge
+tidemark_probe_scopes{sent_by="works"} 1
+tidemark_probe_scopes{sent_by="works too"} 1
+`
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want),
+			"tidemark_collector_duration_seconds", "tidemark_collector_success", "tidemark_probe_scopes"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestFrameIsolatesFailures runs collectors that fail in every way between two that do not.
 func TestFrameIsolatesFailures(t *testing.T) {
 	t.Parallel()
@@ -47,7 +106,7 @@ func TestFrameIsolatesFailures(t *testing.T) {
 		var one int
 		return q.QueryRow(ctx, "SELECT 1").Scan(&one)
 	}
-	frame := &frame{pool: localtest.Pool(t), log: slog.New(slog.DiscardHandler), collectors: []collector{
+	frame := frameOf(localtest.Pool(t), []collector{
 		sends("first", works),
 		sends("fails", func(context.Context, postgres.Querier) error { return errors.New("no") }),
 		sends("breaks the transaction", func(ctx context.Context, q postgres.Querier) error {
@@ -62,7 +121,7 @@ func TestFrameIsolatesFailures(t *testing.T) {
 		sends("panics", func(context.Context, postgres.Querier) error { panic("no") }),
 		sends("sends what is not UTF-8", func(context.Context, postgres.Querier) error { gauge(probe, 1, "\xff"); return nil }),
 		sends("last", works),
-	}}
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	registry := prometheus.NewPedanticRegistry()
@@ -108,7 +167,7 @@ func TestCollectorsShareASnapshot(t *testing.T) {
 		seen = append(seen, n)
 		return err
 	}
-	frame := &frame{pool: pool, log: slog.New(slog.DiscardHandler), collectors: []collector{
+	frame := frameOf(pool, []collector{
 		sends("first", func(ctx context.Context, q postgres.Querier) error {
 			if _, err := pool.Exec(ctx, "INSERT INTO pipelines (id) VALUES (gen_random_uuid())"); err != nil {
 				return err
@@ -116,7 +175,7 @@ func TestCollectorsShareASnapshot(t *testing.T) {
 			return count(ctx, q)
 		}),
 		sends("second", count),
-	}}
+	})
 	frame.collect(t.Context())
 	if len(seen) != 2 || seen[0] != 0 || seen[1] != 0 {
 		t.Errorf("saw %v pipelines, want what was there when the scrape began: none", seen)

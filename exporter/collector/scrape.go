@@ -9,16 +9,24 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/singleflight"
+
+	"tidemark/shared/telemetry"
 )
 
 // Options say what a scrape reads.
 type Options struct {
 	// Pool reaches the record. Required; one connection serves all scrapes.
 	Pool *pgxpool.Pool
+	// Redis reaches the queues, by a client of signal.Connect, which keeps to deadlines. Without
+	// one there is no collector of queues, and nothing that looks like its success.
+	Redis redis.UniversalClient
 	// OlderThan is the age from which tidemark_stale_scopes counts a finished aggregation as too old.
 	OlderThan time.Duration
+	// MaxScopeSeries is how many scopes have series of their own, stale ones first, two series
+	// each at most; tidemark_scope_series_omitted counts the others. 0 means none.
+	MaxScopeSeries int
 	// Logger receives failures of collectors.
 	Logger *slog.Logger
 	// Version is shown in tidemark_build_info.
@@ -28,30 +36,43 @@ type Options struct {
 // Metrics answers scrapes. Make it with [New].
 type Metrics struct {
 	opts Options
-	// process holds the metrics of this process; those of the record are made for each scrape.
+	// process holds the metrics of this process; those of the sources are made for each scrape.
 	process *prometheus.Registry
 	scrapes *scrapes
 }
 
+// sources lists every source with its collectors, in the order in which they run.
+func sources(o Options) []source {
+	all := []source{&record{pool: o.Pool, parts: []collector{
+		staleCollector{olderThan: o.OlderThan, maxScopeSeries: o.MaxScopeSeries},
+		pipelinesCollector{},
+		jobsCollector{},
+	}}}
+	if o.Redis != nil {
+		all = append(all, queues{rdb: o.Redis})
+	}
+	return all
+}
+
 // New returns the handler of /metrics. It opens nothing.
 func New(o Options) *Metrics {
-	m := &Metrics{opts: o, process: prometheus.NewRegistry()}
-	registerProcess(m.process, o.Version)
-	frame := &frame{pool: o.Pool, log: o.Logger, collectors: collectors(o)}
+	m := &Metrics{opts: o, process: telemetry.NewRegistry(o.Version)}
+	frame := &frame{log: o.Logger, sources: sources(o)}
 	m.scrapes = &scrapes{collect: frame.collect, giveUp: frame.allFailed}
 	return m
 }
 
-// ServeHTTP answers a scrape. The gauges of the record get a registry for this
+// Process takes what the process counts of its own work; every scrape shows it, with or
+// without a database.
+func (m *Metrics) Process() prometheus.Registerer { return m.process }
+
+// ServeHTTP answers a scrape. The gauges of the sources get a registry for this
 // request alone, since a registry of the process cannot tell its collectors which
 // scrape they work for and how long that waits.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	record := prometheus.NewRegistry()
-	record.MustRegister(samples(m.scrapes.take(r.Context(), scrapeTimeout(r))))
-	promhttp.HandlerFor(prometheus.Gatherers{m.process, record}, promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(m.opts.Logger.Handler(), slog.LevelError),
-		EnableOpenMetrics: true,
-	}).ServeHTTP(w, r)
+	read := prometheus.NewRegistry()
+	read.MustRegister(samples(m.scrapes.take(r.Context(), scrapeTimeout(r))))
+	telemetry.Handler(prometheus.Gatherers{m.process, read}, m.opts.Logger).ServeHTTP(w, r)
 }
 
 // samples hands a finished collection to a registry.
@@ -89,7 +110,7 @@ func scrapeTimeout(r *http.Request) time.Duration {
 
 // scrapes lets concurrent scrapes share one collection.
 type scrapes struct {
-	// collect reads the record until the deadline of its context.
+	// collect reads the sources until the deadline of its context.
 	collect func(context.Context) []prometheus.Metric
 	// giveUp is the answer of a scrape that waited this long in vain.
 	giveUp func(time.Duration) []prometheus.Metric

@@ -14,5 +14,8 @@ const (
 	MaxLimited          = maxLimited
 )
 
+// ReplaceFile is tested where it fails half way.
+var ReplaceFile = replaceFile
+
 // SetTransport lets a test answer for the identity provider.
 func (a *Authenticator) SetTransport(t http.RoundTripper) { a.jwts.provider.client.Transport = t }

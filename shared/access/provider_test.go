@@ -268,5 +268,16 @@ func TestProviderHangs(t *testing.T) {
 		if waited := time.Since(start); waited != access.AskTimeout || asked.Load() != 2 {
 			t.Errorf("callers with an unknown key waited %s, want %s; asked %d times", waited, access.AskTimeout, asked.Load())
 		}
+
+		// Keys that are too old let nobody in, also not those who do not ask themselves.
+		time.Sleep(access.KeysKeep)
+		token = sign(t, jose.ES256, "ec", ec, i.claims(map[string]any{"exp": time.Now().Add(time.Hour).Unix()}))
+		for range 10 {
+			unknown.Go(func() { wantUnavailable(t, a, token) })
+		}
+		unknown.Wait()
+		if asked.Load() != 3 {
+			t.Errorf("asked %d times", asked.Load())
+		}
 	})
 }

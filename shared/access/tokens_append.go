@@ -69,7 +69,7 @@ func replaceFile(path, text string) (err error) {
 	if old, err := os.Stat(path); err == nil {
 		if owner, ok := old.Sys().(*syscall.Stat_t); ok {
 			if err := file.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-				return fmt.Errorf("%s belongs to another user: %w; run this command as that user", path, err)
+				return fmt.Errorf("%s belongs to another user or group: %w; run this command as its owner", path, err)
 			}
 		}
 		if err := file.Chmod(old.Mode().Perm()); err != nil {

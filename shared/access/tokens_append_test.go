@@ -110,6 +110,12 @@ func TestAppendAccount(t *testing.T) {
 			t.Errorf("%s: the file became\n%s", name, read(t, path))
 		}
 	}
+	if err := os.Mkdir(filepath.Join(dir, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := access.ReplaceFile(filepath.Join(dir, "full"), text); err == nil {
+		t.Error("a directory was replaced by a file")
+	}
 	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}

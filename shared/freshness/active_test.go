@@ -3,7 +3,9 @@ package freshness_test
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 
 	"tidemark/shared/freshness"
 	"tidemark/shared/job"
@@ -58,8 +60,15 @@ func TestActivePipelineKinds(t *testing.T) {
 	exec(t, pool, `INSERT INTO pipeline_joins (pipeline_id, job_id) VALUES ($1, $3), ($1, $4), ($2, $3), ($2, $5)`,
 		joiner, both, waiting, other, finished)
 
+	first := time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC)
+	// The finished one is the oldest, and does not count.
+	for i, id := range []string{done, creator, joiner, both} {
+		exec(t, pool, `UPDATE pipelines SET created_at = $2, started_at = NULL WHERE id = $1`, id, first.Add(time.Duration(i)*time.Hour))
+	}
+
 	got, err := freshness.ActivePipelineKinds(t.Context(), pool)
-	if want := map[string]int{"csv_ingest": 2, "unknown": 1}; err != nil || !maps.Equal(got, want) {
+	want := []freshness.PipelineCount{{Kind: "csv_ingest", Count: 2, OldestStart: first.Add(time.Hour)}, {Kind: "unknown", Count: 1, OldestStart: first.Add(2 * time.Hour)}}
+	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v (%v), want %v", got, err, want)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"tidemark/shared/local/localtest"
 )
 
-// TestCostDoesNotGrowWithHistory looks at the plans on a long history: no query may read the
-// jobs table as a whole, at 30,000 rows as little as at ten.
+// TestCostDoesNotGrowWithHistory looks at the plans on a long history: no query may read
+// the jobs or the reports as a whole, at 30,000 rows as little as at ten.
 func TestCostDoesNotGrowWithHistory(t *testing.T) {
 	t.Parallel()
 	ctx, pool := t.Context(), localtest.Pool(t)
@@ -36,7 +36,7 @@ ANALYZE`); err != nil {
 		index string
 		times int
 	}{
-		"snapshot":         {snapshotQuery, nil, "ix_data_ingestion_jobs_latest_aggregation", 3},
+		"snapshot":         {snapshotQuery, nil, "ix_data_ingestion_jobs_standing", 1},
 		"active pipelines": {activePipelinesQuery, []any{2025, []int{1, 2, 3}}, "ix_data_ingestion_jobs_active", 1},
 		"pipeline kinds":   {activePipelineKindsQuery, nil, "ix_data_ingestion_jobs_active", 1},
 		"active jobs":      {activeJobsQuery, nil, "ix_data_ingestion_jobs_active", 1},
@@ -50,7 +50,7 @@ ANALYZE`); err != nil {
 		if n := strings.Count(plan, c.index); n != c.times {
 			t.Errorf("%s: uses %s %d times, want %d:\n%s", name, c.index, n, c.times, plan)
 		}
-		for _, table := range []string{"data_ingestion_jobs", "pipeline_joins", "pipelines"} {
+		for _, table := range []string{"data_ingestion_jobs", "pipeline_joins", "pipelines", "carbon_report_modules", "carbon_reports"} {
 			if strings.Contains(plan, "Seq Scan on "+table) {
 				t.Errorf("%s: reads the whole of %s:\n%s", name, table, plan)
 			}

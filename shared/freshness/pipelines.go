@@ -3,6 +3,7 @@ package freshness
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -41,35 +42,59 @@ func ActivePipelines(ctx context.Context, q postgres.Querier, year int, modules 
 	return active, nil
 }
 
+// PipelineCount is how many pipelines of a kind are active.
+type PipelineCount struct {
+	// Kind is pipelines.kind, "unknown" where it is NULL.
+	Kind string
+	// Count is at least 1.
+	Count int
+	// OldestStart is when the oldest of them was set off, in UTC: the moment that its row was
+	// written, not that a worker took its first job, since one that nobody takes is under way too.
+	OldestStart time.Time
+}
+
 const activePipelineKindsQuery = `
-SELECT coalesce(kind, 'unknown'), count(*)
+SELECT coalesce(kind, 'unknown') AS kind, count(*) AS count, min(created_at) AS oldest_start
   FROM pipelines
  -- Arrays reach the indexes, also those under the view; a join would read every job there ever was.
  WHERE id = ANY (ARRAY(
            SELECT pipeline_id FROM pipeline_jobs
             WHERE job_id = ANY (ARRAY(
                       SELECT id FROM data_ingestion_jobs WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING')))))
- GROUP BY 1`
+ GROUP BY 1
+ ORDER BY 1`
+
+// originalPipelineKindsQuery is for a database that has no joined jobs.
+const originalPipelineKindsQuery = `
+SELECT coalesce(kind, 'unknown') AS kind, count(*) AS count, min(created_at) AS oldest_start
+  FROM pipelines
+ WHERE id = ANY (ARRAY(SELECT pipeline_id FROM data_ingestion_jobs WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING')))
+ GROUP BY 1
+ ORDER BY 1`
+
+const pipelinesJoinQuery = `SELECT to_regclass('pipeline_joins') IS NOT NULL`
 
 // ActivePipelineKinds counts the pipelines with at least one job, created or
-// joined, that waits or runs. The key is pipelines.kind, "unknown" where it is
-// NULL; kinds without a pipeline are absent.
-func ActivePipelineKinds(ctx context.Context, q postgres.Querier) (map[string]int, error) {
-	rows, err := q.Query(ctx, activePipelineKindsQuery)
+// joined, that waits or runs, by kind in that order. Kinds without a pipeline are absent.
+func ActivePipelineKinds(ctx context.Context, q postgres.Querier) ([]PipelineCount, error) {
+	var join bool
+	if err := q.QueryRow(ctx, pipelinesJoinQuery).Scan(&join); err != nil {
+		return nil, fmt.Errorf("count active pipelines: %w", err)
+	}
+	query := originalPipelineKindsQuery
+	if join {
+		query = activePipelineKindsQuery
+	}
+	rows, err := q.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("count active pipelines: %w", err)
 	}
-	kinds := map[string]int{}
-	var (
-		kind  string
-		count int
-	)
-	_, err = pgx.ForEachRow(rows, []any{&kind, &count}, func() error {
-		kinds[kind] = count
-		return nil
-	})
+	counts, err := pgx.CollectRows(rows, pgx.RowToStructByName[PipelineCount])
 	if err != nil {
 		return nil, fmt.Errorf("count active pipelines: %w", err)
 	}
-	return kinds, nil
+	for i := range counts {
+		counts[i].OldestStart = counts[i].OldestStart.UTC()
+	}
+	return counts, nil
 }

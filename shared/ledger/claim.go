@@ -28,8 +28,12 @@ type Claim struct {
 	Lease time.Duration
 	// Attempt is 1 for the first run of the job.
 	Attempt int
+	// Waited is how long the job had been requested when this run began; 0 where it does not say.
+	Waited time.Duration
 	// SignalSeq is that of the job's signal, for who has to send it once more.
 	SignalSeq int
+	// readSnapshot is what the run's transaction saw when it began; nil before [Ledger.Begin].
+	readSnapshot *string
 }
 
 // Sight is what a look at a scope found.
@@ -103,7 +107,7 @@ UPDATE data_ingestion_jobs
        lease_expires_at = clock_timestamp() + @lease::interval, attempts = attempts + 1, result = NULL,
        status_message = 'started', progress_done = NULL, progress_total = NULL
  WHERE id = @id AND state IN ('NOT_STARTED', 'QUEUED')
-RETURNING carbon_report_module_ids, attempts, signal_seq`
+RETURNING carbon_report_module_ids, attempts, signal_seq, coalesce(started_at - requested_at, '0')`
 
 const uniqueViolation = "23505"
 
@@ -137,7 +141,7 @@ func (l *Ledger) Claim(ctx context.Context, db postgres.Beginner, s job.Scope, l
 			return nil
 		}
 		c.JobID = w.ID
-		return tx.QueryRow(ctx, claimStatement, pgx.StrictNamedArgs{"id": w.ID, "token": c.Token, "lease": lease}).Scan(&c.Filter, &c.Attempt, &c.SignalSeq)
+		return tx.QueryRow(ctx, claimStatement, pgx.StrictNamedArgs{"id": w.ID, "token": c.Token, "lease": lease}).Scan(&c.Filter, &c.Attempt, &c.SignalSeq, &c.Waited)
 	})
 	switch {
 	case postgres.LockTimeout(err):

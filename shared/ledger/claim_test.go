@@ -29,6 +29,21 @@ func TestClaimStartsTheRun(t *testing.T) {
 	}
 }
 
+// A claim tells how long the request had waited, where the record knows.
+func TestClaimTellsTheWait(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.request(uuid.Nil, planes, trains)
+	b.exec(`UPDATE data_ingestion_jobs SET requested_at = CASE data_entry_type_id WHEN 20 THEN requested_at - interval '50 hours' END`)
+	c := b.claim(planes)
+	if since := value[time.Duration](b, `SELECT started_at - requested_at FROM data_ingestion_jobs WHERE id = $1`, c.JobID); c.Waited != since || since < 50*time.Hour {
+		t.Errorf("waited %s, the record says %s", c.Waited, since)
+	}
+	if c := b.claim(trains); c.Waited != 0 {
+		t.Errorf("waited %s since nobody knows when", c.Waited)
+	}
+}
+
 func TestSightsOfAScope(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

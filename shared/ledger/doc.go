@@ -30,6 +30,10 @@
 //   - A recalculation that did not end in ERROR requests its aggregation in the finish itself. The
 //     aggregation is held while any recalculation of its module and year waits or runs, for at most
 //     max_hold; each that ends wakes it, well or not.
+//   - Who asked, by which way and why, is recorded with the request ([Origin]). A call of [Ledger.Start]
+//     with a pipeline id that was used before is a repetition: it requests nothing and gets the first answer.
+//   - A run notes with which snapshot it began to read ([Ledger.Begin]); shared/freshness judges by it
+//     what the result can contain.
 //   - A pipeline is a member of the jobs it created, of those it joined, of the aggregations that
 //     follow from either, and of the job that superseded one of these. It is done when they all are.
 //

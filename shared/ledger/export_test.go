@@ -28,7 +28,7 @@ func Sabotage(l *Ledger, how string) *Ledger {
 		case "blind worker", "finish without the token":
 			// A worker that does not notice the loss of its job, as one that was stopped does not: its
 			// renewals renew nothing, and the reaper cannot end its session. The fence is all that is left.
-			broken.mark = "SELECT @token::text"
+			broken.begin = "SELECT @token::text, pg_current_snapshot()::text"
 			broken.renew = "UPDATE data_ingestion_jobs SET progress_done = NULL WHERE id = @id AND coalesce(@token::text, @lease::interval::text, @done::bigint::text, @total::bigint::text, @message::text) IS NOT NULL"
 			if how == "blind worker" {
 				break

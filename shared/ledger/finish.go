@@ -18,7 +18,7 @@ import (
 const finishStatement = `
 UPDATE data_ingestion_jobs
    SET state = 'FINISHED', result = @result::ingestion_result_enum, finished_at = clock_timestamp(), status_message = @message,
-       lease_expires_at = NULL,
+       lease_expires_at = NULL, read_snapshot = coalesce(@snapshot::text::pg_snapshot, read_snapshot),
        -- The original writes JSON null where it has nothing to say.
        meta = (CASE jsonb_typeof(meta::jsonb) WHEN 'object' THEN meta::jsonb ELSE '{}' END || @meta::jsonb)::json
  WHERE id = @id AND locked_by = @token AND state = 'RUNNING'
@@ -65,7 +65,7 @@ func (l *Ledger) Finish(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome)
 	var pipeline *uuid.UUID
 	var provider string
 	err = tx.QueryRow(ctx, st.finish, pgx.NamedArgs{"id": c.JobID, "token": c.Token, "result": o.Result,
-		"message": storable(o.Message), "meta": meta}).Scan(&pipeline, &provider)
+		"message": storable(o.Message), "meta": meta, "snapshot": c.readSnapshot}).Scan(&pipeline, &provider)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fail(ErrLost)
 	}

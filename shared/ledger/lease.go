@@ -38,12 +38,17 @@ func (l *Ledger) Renew(ctx context.Context, db postgres.Execer, c *Claim, done, 
 	return nil
 }
 
-const nameSession = `SELECT set_config('application_name', @token, true)`
+const beginRun = `SELECT set_config('application_name', @token, true), pg_current_snapshot()::text`
 
-// Mark names the transaction's session after the claim, until the transaction ends. The
-// reaper ends the session of a lost claim: a worker that is stopped or cut off in the
-// middle of its transaction would otherwise block the next run on its row locks.
-func (l *Ledger) Mark(ctx context.Context, tx pgx.Tx, c *Claim) error {
-	_, err := tx.Exec(ctx, l.sql[c.Scope.Type].mark, pgx.StrictNamedArgs{"token": c.Token})
-	return err
+// Begin is the first statement of the transaction in which the run reads and writes. It notes
+// with which snapshot that begins to read: what commits later may or may not be in its result.
+// Until it ends, the session bears the claim's name: the reaper ends the session of a lost claim. A
+// worker that is stopped or cut off in the middle of its transaction would otherwise block
+// the next run on its row locks.
+func (l *Ledger) Begin(ctx context.Context, tx pgx.Tx, c *Claim) error {
+	var name string
+	if err := tx.QueryRow(ctx, l.sql[c.Scope.Type].begin, pgx.StrictNamedArgs{"token": c.Token}).Scan(&name, &c.readSnapshot); err != nil {
+		return fmt.Errorf("begin job %d: %w", c.JobID, err)
+	}
+	return nil
 }

@@ -69,7 +69,7 @@ func TestMarkNamesTheSessionForTheTransactionOnly(t *testing.T) {
 	}
 	tx, err := conn.Begin(b.ctx)
 	b.must(err)
-	b.must(b.Mark(b.ctx, tx, c))
+	b.must(b.Begin(b.ctx, tx, c))
 	if name() != c.Token {
 		t.Errorf("the session is called %s", name())
 	}

@@ -38,7 +38,7 @@ func New(maxHold time.Duration) *Ledger {
 type statements struct {
 	door, create, widen, join             string // door.go, request.go
 	look                                  string // claim.go
-	mark, renew                           string // lease.go
+	begin, renew                          string // lease.go
 	finish, demote, promote, waitingScope string // finish.go
 	otherWaiting                          string // giveback.go
 	claimable                             string // relay.go
@@ -49,8 +49,8 @@ func statementsOf(c job.DedupConfig) statements {
 	r := newRenderer(c)
 	return statements{
 		door: doorShared, create: r.Replace(createTemplate), widen: r.Replace(widenTemplate), join: r.Replace(joinTemplate),
-		look: r.Replace(lookTemplate),
-		mark: nameSession, renew: renewStatement,
+		look:  r.Replace(lookTemplate),
+		begin: beginRun, renew: renewStatement,
 		finish: finishStatement, demote: r.Replace(demoteTemplate), promote: r.Replace(promoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
 		otherWaiting: r.Replace(otherWaitingTemplate),
 		claimable:    r.Replace(claimableTemplate),

@@ -84,7 +84,7 @@ func TestOnlyAnExpiredLeaseIsReaped(t *testing.T) {
 	// The worker was only slow: it renews between the reaper's look and its act.
 	b.must(b.Renew(b.ctx, b.pool, c, 0, 0))
 	session := b.begin()
-	b.must(b.Mark(b.ctx, session, c))
+	b.must(b.Begin(b.ctx, session, c))
 	fate, tickets, err := b.Reap(b.ctx, b.pool, lost[0])
 	if fate != "" || tickets != nil || err != nil {
 		t.Errorf("%s, %v, %v", fate, tickets, err)
@@ -170,7 +170,7 @@ func TestSessionOfALostClaimIsEnded(t *testing.T) {
 	b.request(uuid.Nil, planes)
 	c := b.claim(planes)
 	tx := b.begin()
-	b.must(b.Mark(b.ctx, tx, c))
+	b.must(b.Begin(b.ctx, tx, c))
 	_, err := tx.Exec(b.ctx, `UPDATE data SET v = 1`)
 	b.must(err)
 	b.expire(c.JobID)

@@ -19,12 +19,23 @@ type Postgres struct {
 	// URL reaches its database postgres as a superuser, over a Unix socket.
 	URL string
 
+	bin    string
 	dir    *dir
 	server *process
 }
 
 // StartPostgres initialises and starts a server; it takes about a second.
 func StartPostgres(ctx context.Context) (*Postgres, error) {
+	return newPostgres(ctx, "initdb", "-U", "tidemark", "--auth=trust", "-E", "UTF8", "--locale=C")
+}
+
+// Standby starts a replica that follows this server for as long as it runs.
+func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
+	return newPostgres(ctx, "pg_basebackup", "-h", p.dir.path, "-U", "tidemark", "--checkpoint=fast", "--write-recovery-conf")
+}
+
+// newPostgres lets a command make the data directory, and starts the server on it.
+func newPostgres(ctx context.Context, command string, args ...string) (*Postgres, error) {
 	bin, err := postgresBin()
 	if err != nil {
 		return nil, err
@@ -33,25 +44,35 @@ func StartPostgres(ctx context.Context) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	pg := &Postgres{dir: d, URL: fmt.Sprintf("postgres:///postgres?host=%s&user=tidemark", d.path)}
-	data := filepath.Join(d.path, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"),
-		"-D", data, "-U", "tidemark", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	initdb.Dir = d.path
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: d.user}
-	if out, err := initdb.CombinedOutput(); err != nil {
+	p := &Postgres{URL: fmt.Sprintf("postgres:///postgres?host=%s&user=tidemark", d.path), bin: bin, dir: d}
+	fill := exec.CommandContext(ctx, filepath.Join(bin, command), append(args, "-D", p.data(), "--no-sync")...)
+	fill.Dir = d.path
+	fill.SysProcAttr = &syscall.SysProcAttr{Credential: d.user}
+	if out, err := fill.CombinedOutput(); err != nil {
 		d.remove()
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
 	}
-	pg.server, err = start(ctx, d, syscall.SIGINT, pg.ping, filepath.Join(bin, "postgres"),
-		"-D", data, "-k", d.path, "-c", "listen_addresses=",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=300", "-c", "max_wal_size=2GB")
-	if err != nil {
+	if err := p.start(ctx); err != nil {
 		d.remove()
 		return nil, err
 	}
-	return pg, nil
+	return p, nil
+}
+
+func (p *Postgres) data() string { return filepath.Join(p.dir.path, "data") }
+
+func (p *Postgres) start(ctx context.Context) (err error) {
+	p.server, err = start(ctx, p.dir, syscall.SIGINT, p.ping, filepath.Join(p.bin, "postgres"),
+		"-D", p.data(), "-k", p.dir.path, "-c", "listen_addresses=",
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+		"-c", "max_connections=300", "-c", "max_wal_size=2GB")
+	return err
+}
+
+// Restart stops the server, ending its sessions, and starts it again on its data.
+func (p *Postgres) Restart(ctx context.Context) error {
+	p.server.Stop()
+	return p.start(ctx)
 }
 
 // Database returns the URL of another database of this server.
@@ -77,6 +98,10 @@ func (p *Postgres) ping(ctx context.Context) error {
 // PATH, one directory a version; the highest wins.
 func postgresBin() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
+		// Not every program of the server need be linked there.
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return "", err
+		}
 		return filepath.Dir(path), nil
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")

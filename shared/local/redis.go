@@ -28,7 +28,8 @@ type Redis struct {
 const redisDatabases = 4096
 
 // StartRedis starts redis-server, or the in-process substitute where it is not installed.
-func StartRedis(ctx context.Context) (*Redis, error) {
+// Settings are more arguments for redis-server, such as "--maxclients", "9".
+func StartRedis(ctx context.Context, settings ...string) (*Redis, error) {
 	bin, err := exec.LookPath("redis-server")
 	if errors.Is(err, exec.ErrNotFound) {
 		return startSubstitute()
@@ -46,9 +47,9 @@ func StartRedis(ctx context.Context) (*Redis, error) {
 		defer rdb.Close()
 		return rdb.Ping(ctx).Err()
 	}
-	server, err := start(ctx, d, syscall.SIGTERM, ping, bin,
-		"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", d.path,
-		"--save", "", "--appendonly", "no", "--databases", fmt.Sprint(redisDatabases), "--maxmemory-policy", "noeviction")
+	args := []string{"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", d.path,
+		"--save", "", "--appendonly", "no", "--databases", fmt.Sprint(redisDatabases), "--maxmemory-policy", "noeviction"}
+	server, err := start(ctx, d, syscall.SIGTERM, ping, bin, append(args, settings...)...)
 	if err != nil {
 		d.remove()
 		return nil, err

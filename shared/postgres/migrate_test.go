@@ -3,12 +3,16 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/catalog"
 	"tidemark/shared/local/localtest"
 	"tidemark/shared/postgres"
 )
@@ -190,5 +194,65 @@ func TestConnectNamesTheSetting(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "TIDEMARK_DATABASE_URL") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", url, err)
 		}
+	}
+}
+
+// TestDataEntryTypesAreTheCatalogues: the triggers on factors know the module of each type.
+func TestDataEntryTypesAreTheCatalogues(t *testing.T) {
+	t.Parallel()
+	rows, err := localtest.Pool(t).Query(t.Context(), `SELECT data_entry_type_id, module_type_id FROM data_entry_types`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, want := map[int]int{}, map[int]int{}
+	var id, module int
+	if _, err := pgx.ForEachRow(rows, []any{&id, &module}, func() error { kept[id] = module; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range catalog.DataEntryTypes() {
+		want[c.ID] = c.ModuleID
+		if c.NeedsAirports() && c.ModuleID != 2 {
+			t.Errorf("%s needs airports: tidemark_locations_changed must mark module %d", c.Name, c.ModuleID)
+		}
+	}
+	if !maps.Equal(kept, want) {
+		t.Errorf("the database has %v, the catalogue %v: a new type needs a migration", kept, want)
+	}
+}
+
+// TestWritersNeedNoRightsOnOurTables: the original's role owns nothing of Tidemark's, and its
+// writes must not fail for that.
+func TestWritersNeedNoRightsOnOurTables(t *testing.T) {
+	t.Parallel()
+	ctx, pool := t.Context(), localtest.Pool(t)
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(ctx)
+	if _, err := tx.Exec(ctx, `
+CREATE ROLE original;
+GRANT ALL ON units, carbon_projects, carbon_reports, carbon_report_modules, data_entries, data_entry_emissions, factors, locations, data_ingestion_jobs, pipelines TO original;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO original;
+SET ROLE original;
+INSERT INTO units (id, provider, institutional_code, name, level, is_active) VALUES (1, 'DEFAULT', 'u', 'u', 4, true);
+INSERT INTO carbon_reports (id, year, unit_id, overall_status) VALUES (1, 2025, 1, 0);
+INSERT INTO carbon_report_modules (id, module_type_id, status, carbon_report_id) VALUES (1, 2, 0, 1);
+INSERT INTO data_entries (id, data_entry_type_id, carbon_report_module_id, data, created_at, updated_at) VALUES (1, 20, 1, '{}', now(), now());
+UPDATE data_entries SET data = '{"a": 1}';
+INSERT INTO factors (id, emission_type_id, data_entry_type_id, classification, "values", year) VALUES (1, 50101, 20, '{}', '{}', 2025);
+INSERT INTO data_entry_emissions (data_entry_id, emission_type_id, primary_factor_id, kg_co2eq, computed_at) VALUES (1, 50101, 1, 1, now());
+INSERT INTO data_ingestion_jobs (id, entity_type, ingestion_method, provider, is_current, job_type, state, module_type_id, year)
+VALUES (1, 'MODULE_PER_YEAR', 'computed', 'DEFAULT', false, 'aggregation', 'RUNNING', 2, 2025);
+UPDATE data_ingestion_jobs SET state = 'FINISHED', result = 'SUCCESS', finished_at = now();
+DELETE FROM data_ingestion_jobs;
+DELETE FROM factors;
+DELETE FROM data_entries;
+DELETE FROM carbon_report_modules;
+RESET ROLE`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(ctx, `SET ROLE original; SELECT tidemark_count_scopes()`); postgres.Code(err) != "42501" {
+		t.Errorf("the role may count scopes: %v", err)
 	}
 }

@@ -3,10 +3,15 @@ package signal
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 )
+
+// maxLifetime is when a connection is left for a new one. Behind a name or a virtual address
+// Redis may have moved; the old one, a replica by now, would keep who only reads for ever.
+const maxLifetime = time.Minute
 
 // Connect returns a client for a Redis URL: redis://, rediss://, redis-socket:// or
 // redis-sentinel://. It dials lazily, and tries a command for about half a minute (see
@@ -20,16 +25,16 @@ func Connect(url string) (redis.UniversalClient, error) {
 		// The parser's message quotes the URL, which may hold a password.
 		return nil, errors.New("TIDEMARK_REDIS_URL: not a Redis URL; expected redis://host:port/db, rediss://, redis-socket:///path?db=0 or redis-sentinel://")
 	}
-	const noRetries = -1
+	const noRetries, oneDial = -1, 1
 	var client redis.UniversalClient
 	switch o := opt.(type) {
 	case asynq.RedisClientOpt:
 		client = redis.NewClient(&redis.Options{Network: o.Network, Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
-			TLSConfig: o.TLSConfig, MaxRetries: noRetries, ContextTimeoutEnabled: true})
+			TLSConfig: o.TLSConfig, MaxRetries: noRetries, DialerRetries: oneDial, ConnMaxLifetime: maxLifetime, ContextTimeoutEnabled: true})
 	case asynq.RedisFailoverClientOpt:
 		client = redis.NewFailoverClient(&redis.FailoverOptions{MasterName: o.MasterName, SentinelAddrs: o.SentinelAddrs,
 			SentinelPassword: o.SentinelPassword, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLSConfig,
-			MaxRetries: noRetries, ContextTimeoutEnabled: true})
+			MaxRetries: noRetries, DialerRetries: oneDial, ConnMaxLifetime: maxLifetime, ContextTimeoutEnabled: true})
 	default:
 		return nil, fmt.Errorf("TIDEMARK_REDIS_URL: unsupported kind of connection %T", opt)
 	}

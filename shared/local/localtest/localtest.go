@@ -88,6 +88,32 @@ func Redis(t testing.TB) string {
 	return r.Database(int(redisDatabases.Add(1)))
 }
 
+// OwnPostgres starts a server for a test that does to it what others must not see.
+func OwnPostgres(t testing.TB) *local.Postgres {
+	t.Helper()
+	pg, err := local.StartPostgres(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pg.Stop)
+	return pg
+}
+
+// OwnRedis starts a server for a test that does to it what others must not see, and returns its
+// URL. Settings are more arguments for redis-server.
+func OwnRedis(t testing.TB, settings ...string) string {
+	t.Helper()
+	r, err := local.StartRedis(context.Background(), settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Stop)
+	if r.Substitute {
+		t.Fatal("redis-server is not installed: run `apt-get install redis-server`, or `make setup`")
+	}
+	return r.URL
+}
+
 func create(t testing.TB, pg *local.Postgres, options string) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))

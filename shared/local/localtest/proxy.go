@@ -9,39 +9,44 @@ import (
 	"testing"
 )
 
-// Proxy stands between a client and its PostgreSQL, to be cut and stalled.
+// Proxy stands between a client and its PostgreSQL or Redis, to be cut and stalled.
 type Proxy struct {
 	// URL is the database's, by way of the proxy.
 	URL string
 
+	mu   sync.Mutex
+	flow *sync.Cond
+	// target is the server's socket.
 	target string
-	mu     sync.Mutex
-	flow   *sync.Cond
 	// stalled holds every byte back; down closes what is open and refuses what comes.
 	stalled, down, closed bool
-	conns                 map[net.Conn]struct{}
+	// left is how many bytes of the server pass before the proxy goes down; -1 is no limit.
+	left  int
+	conns map[net.Conn]struct{}
 }
 
 // NewProxy returns a proxy in front of a database of these servers.
 func NewProxy(t testing.TB, databaseURL string) *Proxy {
 	t.Helper()
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// Not t.TempDir: the path of a socket must be short.
 	dir, err := os.MkdirTemp("/tmp", "tm-proxy-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const socket = ".s.PGSQL.5432"
-	query := u.Query()
-	p := &Proxy{target: filepath.Join(query.Get("host"), socket), conns: map[net.Conn]struct{}{}}
+	p := &Proxy{left: -1, conns: map[net.Conn]struct{}{}}
 	p.flow = sync.NewCond(&p.mu)
-	query.Set("host", dir)
-	u.RawQuery = query.Encode()
+	u, socket := parseSocketURL(t, databaseURL)
+	p.target = socket
+	here := filepath.Join(dir, filepath.Base(socket))
+	if u.Scheme == "redis-socket" {
+		u.Path = here
+	} else {
+		query := u.Query()
+		query.Set("host", dir)
+		u.RawQuery = query.Encode()
+	}
 	p.URL = u.String()
-	listener, err := net.Listen("unix", filepath.Join(dir, socket))
+	listener, err := net.Listen("unix", here)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +58,19 @@ func NewProxy(t testing.TB, databaseURL string) *Proxy {
 	})
 	go p.accept(listener)
 	return p
+}
+
+// parseSocketURL returns the URL of a database with the path of its server's socket.
+func parseSocketURL(t testing.TB, databaseURL string) (u *url.URL, socket string) {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.Scheme == "redis-socket" {
+		return u, u.Path
+	}
+	return u, filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432")
 }
 
 // Cut closes every connection and refuses new ones, as if the client's process had died.
@@ -68,8 +86,18 @@ func (p *Proxy) Cut() {
 // Stall holds everything back, in both directions, as if the client's process was stopped.
 func (p *Proxy) Stall() { p.set(func() { p.stalled = true }) }
 
-// Restore ends a cut or a stall.
-func (p *Proxy) Restore() { p.set(func() { p.stalled, p.down = false, false }) }
+// CutAfter cuts when the server has sent more than n bytes from now on; those n arrive.
+func (p *Proxy) CutAfter(n int) { p.set(func() { p.left = n }) }
+
+// Restore ends a cut or a stall, and forgets about a cut to come.
+func (p *Proxy) Restore() { p.set(func() { p.stalled, p.down, p.left = false, false, -1 }) }
+
+// MoveTo lets new connections reach another server, as a name that is given to it.
+func (p *Proxy) MoveTo(t testing.TB, databaseURL string) {
+	t.Helper()
+	_, socket := parseSocketURL(t, databaseURL)
+	p.set(func() { p.target = socket })
+}
 
 func (p *Proxy) set(change func()) {
 	p.mu.Lock()
@@ -84,7 +112,10 @@ func (p *Proxy) accept(listener net.Listener) {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", p.target)
+		p.mu.Lock()
+		target := p.target
+		p.mu.Unlock()
+		server, err := net.Dial("unix", target)
 		if err != nil || !p.admit(client, server) {
 			client.Close()
 			if err == nil {
@@ -92,8 +123,8 @@ func (p *Proxy) accept(listener net.Listener) {
 			}
 			continue
 		}
-		go p.pump(client, server)
-		go p.pump(server, client)
+		go p.pump(client, server, func(n int) int { return n })
+		go p.pump(server, client, p.spend)
 	}
 }
 
@@ -109,7 +140,20 @@ func (p *Proxy) admit(conns ...net.Conn) bool {
 	return true
 }
 
-func (p *Proxy) pump(from, to net.Conn) {
+// spend returns how many of n bytes of the server may pass.
+func (p *Proxy) spend(n int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left < 0 {
+		return n
+	}
+	passing := min(n, p.left)
+	p.left -= passing
+	return passing
+}
+
+// pump carries bytes, as many as allow says.
+func (p *Proxy) pump(from, to net.Conn, allow func(int) int) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -118,10 +162,15 @@ func (p *Proxy) pump(from, to net.Conn) {
 			p.flow.Wait()
 		}
 		p.mu.Unlock()
-		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
+		passing := allow(n)
+		if passing > 0 {
+			if _, err := to.Write(buf[:passing]); err != nil {
 				break
 			}
+		}
+		if passing < n {
+			p.Cut()
+			break
 		}
 		if err != nil {
 			break

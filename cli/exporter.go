@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/exporter"
+	"tidemark/shared/postgres"
+	"tidemark/shared/signal"
+)
+
+// The exporter's connections: one for all scrapes and one for readiness, and those that
+// requests of the API share.
+const (
+	scrapeConns = 2
+	apiConns    = 4
+)
+
+// defaultScopeSeries is more than most have, at two or three series each.
+const defaultScopeSeries = 1000
+
+const (
+	flagUnmigrated = "database.unmigrated"
+	flagMaxScopes  = "metrics.max-scopes"
+)
+
+func exporterCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "exporter",
+		Usage: "serve /metrics and the API",
+		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
+			&cli.BoolFlag{Name: flagUnmigrated, EnvVars: []string{"TIDEMARK_DATABASE_UNMIGRATED"},
+				Usage: "read a database of the original application that Tidemark may not migrate: slower, and without drift"},
+			durationFlag("stale.older-than", 0, "`TIME` after which a finished aggregation counts as too old (default: 1h)"),
+			&cli.IntFlag{Name: flagMaxScopes, Value: defaultScopeSeries, EnvVars: []string{"TIDEMARK_METRICS_MAX_SCOPES"},
+				Usage: "at most `N` scopes get series of their own, stale ones first"}},
+			webFlags("TIDEMARK_WEB_LISTEN_ADDRESS", exporter.DefaultAddress, "`HOST:PORT` to serve on; may be repeated"), []cli.Flag{
+				&cli.StringFlag{Name: flagMetricsPath, Value: exporter.DefaultTelemetryPath, EnvVars: []string{"TIDEMARK_WEB_TELEMETRY_PATH"}, Usage: "`PATH` of the metrics"},
+				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, for example /api"},
+				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/sync/..."},
+			}, logFlags()),
+		Action: serveExporter,
+	}
+}
+
+func serveExporter(c *cli.Context) error {
+	log, err := newLogger(c)
+	if err != nil {
+		return err
+	}
+	o := exporter.Options{
+		Web: webOptions(c, false), TelemetryPath: c.String(flagMetricsPath), RoutePrefix: c.String(flagRoutePrefix),
+		OlderThan: c.Duration("stale.older-than"), MaxScopeSeries: c.Int(flagMaxScopes), Unmigrated: c.Bool(flagUnmigrated),
+		AnonymousAPI: c.Bool(flagAnonymous), Version: c.App.Version, Logger: log.With("component", "exporter"),
+	}
+	database := postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark exporter", MaxConns: scrapeConns}
+	if o.Pool, err = postgres.Connect(c.Context, database); err != nil {
+		return refusedError{err}
+	}
+	defer o.Pool.Close()
+	database.AppName, database.MaxConns = "tidemark exporter api", apiConns
+	if o.APIPool, err = postgres.Connect(c.Context, database); err != nil {
+		return refusedError{err}
+	}
+	defer o.APIPool.Close()
+	if url := c.String(flagRedis); url != "" {
+		if o.Redis, err = signal.Connect(url); err != nil {
+			return refusedError{err}
+		}
+		defer o.Redis.Close()
+	}
+	e, err := exporter.New(o)
+	if err != nil {
+		return refusedError{err}
+	}
+	return e.Run(c.Context)
+}

@@ -1,0 +1,122 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tidemark/shared/postgres"
+)
+
+// collector reads one family of gauges from the record.
+type collector interface {
+	// name is the value of the label collector.
+	name() string
+	// update reads through q and sends gauges. What it sent before an error is dropped.
+	update(ctx context.Context, q postgres.Querier, send func(prometheus.Metric)) error
+}
+
+// record is PostgreSQL. Its collectors run one after the other, on one snapshot.
+type record struct {
+	pool  *pgxpool.Pool
+	parts []collector
+}
+
+func (r *record) collectors() []string {
+	names := make([]string, len(r.parts))
+	for i, c := range r.parts {
+		names[i] = c.name()
+	}
+	return names
+}
+
+// collect implements [source].
+func (r *record) collect(ctx context.Context) []outcome {
+	start := time.Now()
+	outcomes := make([]outcome, len(r.parts))
+	tx, at, err := r.openSnapshot(ctx)
+	if err != nil {
+		for i, name := range r.collectors() {
+			outcomes[i] = outcome{collector: name, took: time.Since(start), err: err}
+		}
+		return outcomes
+	}
+	// Nothing was written; a connection that broke is thrown away by this too.
+	defer func() { _ = tx.Rollback(ctx) }()
+	for i, c := range r.parts {
+		start := time.Now()
+		gauges, err := run(ctx, tx, c)
+		outcomes[i] = outcome{collector: c.name(), took: time.Since(start), err: err, at: at, gauges: gauges}
+	}
+	return outcomes
+}
+
+// errReplica is why a database in recovery is not believed. Its clock is of today, so what it
+// does not know yet (a failure, a request) would look like freshness.
+var errReplica = errors.New("the database is in recovery: a replica may lag behind, and nobody can tell by how much; " +
+	"give the exporter the primary (target_session_attrs=read-write chooses it among several hosts)")
+
+// openSnapshot begins the transaction that every collector of a scrape reads in. Its first
+// statement fixes the snapshot, tells its time, and whether the database is the primary. That
+// is enough: a replica may become a primary meanwhile, a primary does not become a replica
+// without losing its connections.
+func (r *record) openSnapshot(ctx context.Context) (tx pgx.Tx, at time.Time, err error) {
+	tx, err = r.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, at, fmt.Errorf("connect to the record: %w", err)
+	}
+	var recovers bool
+	err = tx.QueryRow(ctx, `SELECT now(), pg_is_in_recovery()`).Scan(&at, &recovers)
+	if err == nil && recovers {
+		// A name or an address that moves to the primary is followed by new connections only.
+		_ = tx.Conn().Close(ctx)
+		err = errReplica
+	}
+	if err != nil {
+		_ = tx.Rollback(ctx)
+		return nil, at, fmt.Errorf("open a snapshot of the record: %w", err)
+	}
+	return tx, at, nil
+}
+
+// run lets one collector read. When it misses a table or a column, it is told apart whether the
+// schema is one that this binary can work on.
+func run(ctx context.Context, tx pgx.Tx, c collector) (gauges []prometheus.Metric, err error) {
+	err = bounded(ctx, tx, func(q postgres.Querier) error {
+		return c.update(ctx, q, func(m prometheus.Metric) { gauges = append(gauges, m) })
+	})
+	// Class 42: what a statement names is not there, or not allowed.
+	if strings.HasPrefix(postgres.Code(err), "42") {
+		var wrong *postgres.SchemaError
+		check := func(q postgres.Querier) error { return postgres.CheckSchema(ctx, q) }
+		if errors.As(bounded(ctx, tx, check), &wrong) {
+			err = fmt.Errorf("%w: %w", err, wrong)
+		}
+	}
+	return gauges, err
+}
+
+// bounded gives fn a savepoint and half of the time that is left. The database itself ends what
+// takes longer: an expired context would close the connection, and the collectors that come
+// after it would have none.
+func bounded(ctx context.Context, tx pgx.Tx, fn func(postgres.Querier) error) error {
+	savepoint, err := tx.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = savepoint.Rollback(ctx) }()
+	if half, ok := halfTheTime(ctx); ok {
+		_, err := savepoint.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, strconv.FormatInt(half.Milliseconds(), 10))
+		if err != nil {
+			return err
+		}
+	}
+	return guarded(func() error { return fn(savepoint) })
+}

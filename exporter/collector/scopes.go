@@ -1,0 +1,76 @@
+package collector
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tidemark/shared/catalog"
+	"tidemark/shared/freshness"
+)
+
+var (
+	scopeStale = prometheus.NewDesc("tidemark_scope_stale",
+		"Always 1, for each stale scope; a fresh one has no series. For at most as many scopes as the exporter may show.",
+		[]string{"module_type", "module_type_id", "year", "why_stale"}, nil)
+	scopeLastSuccess = prometheus.NewDesc("tidemark_scope_last_success_timestamp_seconds",
+		"When the scope's latest aggregation that wrote its data finished, also while a later one waits, runs or has failed. Absent when there is none. "+
+			"For at most as many scopes as the exporter may show.",
+		[]string{"module_type", "module_type_id", "year"}, nil)
+	scopeDrifted = prometheus.NewDesc("tidemark_scope_drifted",
+		"Always 1, for each scope whose data changed after its last successful aggregation began to read; others have no series. For at most as many scopes as the exporter may show.",
+		[]string{"module_type", "module_type_id", "year"}, nil)
+	scopesOmitted = prometheus.NewDesc("tidemark_scope_series_omitted",
+		"Scopes without series of their own, because the exporter may show no more. Scopes that are neither stale nor drifted are left out first, then those that have only drifted.", nil, nil)
+)
+
+// sendScopes sends the series of single scopes: of the stale ones first, then of those that have
+// drifted, each part in order of module type and year, until limit scopes have theirs.
+func sendScopes(states []scopeState, limit int, send func(prometheus.Metric)) {
+	names := moduleNames()
+	shown := shownScopes(states, limit)
+	for _, s := range shown {
+		id, year := strconv.Itoa(s.ModuleType), strconv.Itoa(s.Year)
+		name := cmp.Or(names[s.ModuleType], id)
+		if s.stale != nil {
+			send(gauge(scopeStale, 1, name, id, year, string(s.stale.Why)))
+		}
+		if s.Drift == freshness.Drifted {
+			send(gauge(scopeDrifted, 1, name, id, year))
+		}
+		if s.LastSuccessAt != nil {
+			send(gauge(scopeLastSuccess, unixSeconds(*s.LastSuccessAt), name, id, year))
+		}
+	}
+	send(gauge(scopesOmitted, float64(len(states)-len(shown))))
+}
+
+// shownScopes chooses the scopes that get series.
+func shownScopes(states []scopeState, limit int) []scopeState {
+	shown := slices.Clone(states)
+	rank := func(s scopeState) int {
+		switch {
+		case s.stale != nil:
+			return 0
+		case s.Drift == freshness.Drifted:
+			return 1
+		default:
+			return 2
+		}
+	}
+	slices.SortFunc(shown, func(a, b scopeState) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.ModuleType, b.ModuleType), cmp.Compare(a.Year, b.Year))
+	})
+	return shown[:max(0, min(limit, len(shown)))]
+}
+
+// moduleNames maps module_type_id to the catalogue's name.
+func moduleNames() map[int]string {
+	names := map[int]string{}
+	for _, m := range catalog.Modules() {
+		names[m.ID] = m.Name
+	}
+	return names
+}
