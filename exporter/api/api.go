@@ -106,6 +106,15 @@ func (a *API) routes() []route {
 	}
 }
 
+// Patterns lists the routes as r.Pattern has them.
+func (a *API) Patterns() []string {
+	var patterns []string
+	for _, route := range a.routes() {
+		patterns = append(patterns, route.method+" "+route.path)
+	}
+	return patterns
+}
+
 // Handler serves every route below /v1/. After it has answered, r.Pattern is the route's.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()

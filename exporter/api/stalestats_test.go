@@ -26,11 +26,15 @@ func staleWorld(t *testing.T) *bundle {
 		`12, 'aggregation', 3, 2025, 'FINISHED', 'SUCCESS', '2025-01-02 03:04:05+00', NULL`,
 		`13, 'aggregation', 4, 2025, 'FINISHED', 'WARNING', '2025-02-01 00:00:00+00', NULL`,
 		`14, 'aggregation', 4, 2025, 'NOT_STARTED', NULL, NULL, '2025-03-01 09:00:00+01'`,
-		`15, 'aggregation', 5, 2025, 'FINISHED', 'SUCCESS', now(), NULL`,
+		`15, 'aggregation', 5, 2025, 'FINISHED', 'SUCCESS', '2125-01-01 00:00:00+00', NULL`,
 	} {
 		b.exec(`INSERT INTO data_ingestion_jobs (entity_type, ingestion_method, provider, is_current, id, job_type, module_type_id, year, state, result, finished_at, requested_at)
 		        VALUES ('MODULE_PER_YEAR', 'computed', 'DEFAULT', false, ` + values + `)`)
 	}
+	// What module 3 was computed from stands; modules 4 and 5 changed since.
+	b.exec(`UPDATE data_ingestion_jobs SET read_snapshot = pg_current_snapshot() WHERE id = 12`)
+	b.exec(`INSERT INTO scope_changes (module_type_id, year, xid, changed_at)
+	        VALUES (4, 2025, pg_current_xact_id(), '2025-03-01 07:00:00+00'), (5, 2025, pg_current_xact_id(), '2025-03-02 07:00:00+00')`)
 	return b
 }
 
@@ -49,13 +53,15 @@ func TestStaleStats(t *testing.T) {
 	// O-20: what a pending aggregation hides.
 	b.get(staleStatsPath + "?detail=true").is(`[
 		{"module_type_id":1,"year":2025,"last_finished_aggregation_at":null,"why_stale":"no_aggregation_ever","last_aggregation_job_id":null,
-		 "last_success_at":null,"last_result":null,"pending_since":null},
+		 "last_success_at":null,"last_result":null,"pending_since":null,"drift":null,"drifted_since":null},
 		{"module_type_id":2,"year":2025,"last_finished_aggregation_at":"2025-03-01T12:00:00Z","why_stale":"last_aggregation_failed","last_aggregation_job_id":11,
-		 "last_success_at":null,"last_result":"ERROR","pending_since":null},
+		 "last_success_at":null,"last_result":"ERROR","pending_since":null,"drift":null,"drifted_since":null},
 		{"module_type_id":3,"year":2025,"last_finished_aggregation_at":"2025-01-02T03:04:05Z","why_stale":"last_aggregation_too_old","last_aggregation_job_id":12,
-		 "last_success_at":"2025-01-02T03:04:05Z","last_result":"SUCCESS","pending_since":null},
+		 "last_success_at":"2025-01-02T03:04:05Z","last_result":"SUCCESS","pending_since":null,"drift":"current","drifted_since":null},
 		{"module_type_id":4,"year":2025,"last_finished_aggregation_at":null,"why_stale":"pending_aggregation_stuck","last_aggregation_job_id":14,
-		 "last_success_at":"2025-02-01T00:00:00Z","last_result":"WARNING","pending_since":"2025-03-01T08:00:00Z"}]`)
+		 "last_success_at":"2025-02-01T00:00:00Z","last_result":"WARNING","pending_since":"2025-03-01T08:00:00Z","drift":"drifted","drifted_since":"2025-03-01T07:00:00Z"},
+		{"module_type_id":5,"year":2025,"last_finished_aggregation_at":"2125-01-01T00:00:00Z","why_stale":null,"last_aggregation_job_id":15,
+		 "last_success_at":"2125-01-01T00:00:00Z","last_result":"SUCCESS","pending_since":null,"drift":"drifted","drifted_since":"2025-03-02T07:00:00Z"}]`)
 	for query, tooOld := range map[string]bool{
 		"?older_than_minutes=1": true, "?older_than_minutes=52560000": false, "?older_than_minutes=9223372036854775807": false,
 	} {
