@@ -68,7 +68,7 @@ SELECT p.id AS pipeline, p.kind, p.status AS stored, p.expected_recalc, ` + memb
   FROM pipelines p
   JOIN pipeline_jobs m ON m.pipeline_id = p.id
   JOIN data_ingestion_jobs j ON j.id = m.job_id AND j.superseded_by IS NULL
- WHERE p.id = ANY (@pipelines)
+ WHERE p.id = ANY (@pipelines) AND m.pipeline_id = ANY (@pipelines) -- see tallyPipelines
  ORDER BY p.id, j.id`
 
 // memberRow is a row of membersOf.
