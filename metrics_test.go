@@ -24,6 +24,7 @@ import (
 	"tidemark/exporter"
 	"tidemark/exporter/exportertest"
 	"tidemark/scheduler"
+	"tidemark/shared/access"
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/telemetry"
@@ -44,7 +45,11 @@ func exported(t *testing.T) map[string]families {
 // every bucket.
 func exporterFamilies(t *testing.T) families {
 	t.Helper()
-	e, err := exporter.New(exporter.Options{Pool: exportertest.Record(t), Redis: exportertest.Queues(t), MaxScopeSeries: 100, Logger: slog.New(slog.DiscardHandler)})
+	known, err := access.New(access.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := exporter.New(exporter.Options{Authenticator: known, Pool: exportertest.Record(t), Redis: exportertest.Queues(t), MaxScopeSeries: 100, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

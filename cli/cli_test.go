@@ -50,8 +50,14 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	database, empty := "--database-url="+localtest.Database(t), "--database-url="+localtest.EmptyDatabase(t)
 	for args, want := range map[string]string{
-		"bogus":                                       `there is no command "bogus"; ` + "`tidemark --help` lists them",
-		"migrate sideways":                            `migrate: there is no "sideways"; see ` + "`tidemark migrate --help`",
+		"bogus":                                  `there is no command "bogus"; ` + "`tidemark --help` lists them",
+		"migrate sideways":                       `migrate: there is no "sideways"; see ` + "`tidemark migrate --help`",
+		"exporter --auth.oidc.audience=tidemark": "--auth.oidc.audience: needs --auth.oidc.issuer",
+		"exporter --auth.oidc.issuer=https://idp.example --auth.oidc.role=reader":     `--auth.oidc.role "reader": write ROLE=PERMISSION`,
+		"exporter --auth.oidc.issuer=https://idp.example --auth.oidc.role=reader=all": `--auth.oidc.role "reader=all"`,
+		"exporter --auth.oidc.issuer=https://idp.example":                             "udience",
+		"exporter --auth.tokens-file=/nowhere/tokens":                                 "/nowhere/tokens",
+		"exporter --metrics.max-scopes=-1 --database-url=postgres:///x?host=/nowhere": "--metrics.max-scopes is -1",
 		"stale --bogus":                               "flag provided but not defined: -bogus",
 		"stale somewhere":                             `stale: takes no argument, got "somewhere"`,
 		"stale -o yaml":                               `--output "yaml": not a format; choose table or json`,

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/urfave/cli/v2"
 
+	"tidemark/shared/freshness"
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
@@ -44,20 +44,12 @@ func send(c *cli.Context, tickets []ledger.Ticket) {
 	}
 }
 
-const declaredYears = `
-SELECT DISTINCT r.year FROM carbon_report_modules m JOIN carbon_reports r ON r.id = m.carbon_report_id
- WHERE m.module_type_id = @module ORDER BY r.year`
-
 // checkDeclared refuses a scope that no report has: a slip of the finger would otherwise
 // be computed, successfully, over nothing.
 func checkDeclared(ctx context.Context, db postgres.Querier, moduleID int, moduleName string, year int) error {
-	rows, err := db.Query(ctx, declaredYears, pgx.StrictNamedArgs{"module": moduleID})
+	years, err := freshness.DeclaredYears(ctx, db, moduleID)
 	if err != nil {
-		return fmt.Errorf("look for reports of %s: %w", moduleName, err)
-	}
-	years, err := pgx.CollectRows(rows, pgx.RowTo[int])
-	if err != nil {
-		return fmt.Errorf("look for reports of %s: %w", moduleName, err)
+		return err
 	}
 	switch {
 	case slices.Contains(years, year):

@@ -38,8 +38,8 @@ func exporterCommand() *cli.Command {
 			webFlags("TIDEMARK_WEB_LISTEN_ADDRESS", exporter.DefaultAddress, "`HOST:PORT` to serve on; may be repeated"), []cli.Flag{
 				&cli.StringFlag{Name: flagMetricsPath, Value: exporter.DefaultTelemetryPath, EnvVars: []string{"TIDEMARK_WEB_TELEMETRY_PATH"}, Usage: "`PATH` of the metrics"},
 				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, for example /api"},
-				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/sync/..."},
-			}, logFlags()),
+				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/...; requests need a token all the same"},
+			}, authFlags(), logFlags()),
 		Action: serveExporter,
 	}
 }
@@ -53,6 +53,9 @@ func serveExporter(c *cli.Context) error {
 		Web: webOptions(c, false), TelemetryPath: c.String(flagMetricsPath), RoutePrefix: c.String(flagRoutePrefix),
 		OlderThan: c.Duration("stale.older-than"), MaxScopeSeries: c.Int(flagMaxScopes), Unmigrated: c.Bool(flagUnmigrated),
 		AnonymousAPI: c.Bool(flagAnonymous), Version: c.App.Version, Logger: log.With("component", "exporter"),
+	}
+	if o.Authenticator, err = authenticator(c, o.Logger); err != nil {
+		return err
 	}
 	database := postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark exporter", MaxConns: scrapeConns}
 	if o.Pool, err = postgres.Connect(c.Context, database); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"tidemark/exporter/collector"
+	"tidemark/shared/access"
 	"tidemark/shared/web"
 )
 
@@ -26,8 +27,10 @@ type Options struct {
 	// OlderThan is the age from which tidemark_stale_scopes counts a finished aggregation
 	// as too old, a minute or more. Default 60 minutes.
 	OlderThan time.Duration
-	// AnonymousAPI opens the /v1 routes to callers without an identity.
+	// AnonymousAPI lets callers without credentials read the /v1 routes.
 	AnonymousAPI bool
+	// Authenticator knows the callers of the API. Without one nobody is known.
+	Authenticator *access.Authenticator
 	// Logger receives failures of collectors and requests. Default [slog.Default].
 	Logger *slog.Logger
 	// Pool reaches the record for scrapes and readiness, with a connection each; its owner
@@ -36,7 +39,7 @@ type Options struct {
 	// APIPool is that of the API: however many ask there, a scrape does not wait. Default Pool.
 	APIPool *pgxpool.Pool
 	// Redis reaches the queues, by a client of signal.Connect; its owner closes it after Run. Without
-	// one no queue is watched.
+	// one no queue is watched, and workers hear of requests from the scheduler.
 	Redis redis.UniversalClient
 	// MaxScopeSeries is how many scopes have series of their own, stale ones first; 0 for none.
 	MaxScopeSeries int

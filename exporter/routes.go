@@ -2,9 +2,15 @@ package exporter
 
 import (
 	"net/http"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"tidemark/exporter/api"
 	"tidemark/exporter/collector"
+	"tidemark/shared/access"
+	"tidemark/shared/signal"
 	"tidemark/shared/telemetry"
 	"tidemark/shared/web"
 )
@@ -26,10 +32,40 @@ func (e *Exporter) Handler() http.Handler {
 	route("/-/ready", telemetry.Ready(o.Logger, e.readiness()))
 	mux.Handle("/", web.Only(http.HandlerFunc(nothing), http.MethodGet))
 	// The API says itself which methods it serves.
-	mux.Handle("/v1/", api.New(api.Options{Pool: o.APIPool, Logger: o.Logger, Anonymous: o.AnonymousAPI}).Handler())
+	v1 := e.api()
+	mux.Handle("/v1/", v1.Handler())
+	watchTokens(metrics.Process(), o.Authenticator)
 
-	counted := telemetry.NewRequests(metrics.Process()).Count(mux, own...)
+	counted := telemetry.NewRequests(metrics.Process()).Count(mux, slices.Concat(own, v1.Patterns())...)
 	return web.Secured(prefixed(o.RoutePrefix, counted))
+}
+
+func (e *Exporter) api() *api.API {
+	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI}
+	if e.opts.Authenticator != nil {
+		o.Authenticator = e.opts.Authenticator
+	}
+	if e.opts.Redis != nil {
+		o.Signals = signal.NewSender(e.opts.Redis)
+	}
+	return api.New(o)
+}
+
+// watchTokens shows whether the tokens file is in force as it stands. A version that cannot be
+// used leaves the last good one in force, with tokens that may have been withdrawn since.
+func watchTokens(registry prometheus.Registerer, known *access.Authenticator) {
+	if known == nil {
+		return
+	}
+	promauto.With(registry).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tidemark_tokens_file_in_force",
+		Help: "Whether the newest version of the tokens file is in force (1), or could not be used, so that the last good one still is (0). 1 without a file.",
+	}, func() float64 {
+		if known.Err() != nil {
+			return 0
+		}
+		return 1
+	})
 }
 
 func nothing(w http.ResponseWriter, r *http.Request) {

@@ -1,16 +1,21 @@
 package exporter_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"tidemark/exporter"
 	"tidemark/exporter/exportertest"
+	"tidemark/shared/access"
 	"tidemark/shared/local/localtest"
 )
 
@@ -154,7 +159,7 @@ func TestOnlyReads(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
 		for _, target := range []string{"/", "/metrics", "/v1/sync/health/stale-stats", "/nowhere"} {
 			answer, body := exportertest.Request(h, method, target)
-			exportertest.WantProblem(t, answer, body, http.StatusMethodNotAllowed, "use GET")
+			exportertest.WantProblem(t, answer, body, http.StatusMethodNotAllowed, "GET")
 			if answer.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s: Allow is %q", method, target, answer.Header.Get("Allow"))
 			}
@@ -165,4 +170,75 @@ func TestOnlyReads(t *testing.T) {
 	}
 	answer, body := exportertest.Get(h, "/nowhere")
 	exportertest.WantProblem(t, answer, body, http.StatusNotFound, "/nowhere")
+}
+
+// TestAccess: what is open is /metrics, health and the page of links; the API wants a token, a
+// request one that may request, and an exporter that was opened is open for reading alone.
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "tokens")
+	reader, requester := account(t, file, "reader", access.ViewAll), account(t, file, "requester", access.SyncAll)
+	known, err := access.New(access.Options{TokensFile: file, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const recalculate = "/v1/sync/recalculate-emissions/equipment/scientific?year=2025"
+	for _, open := range []bool{false, true} {
+		h := serve(t, exporter.Options{Pool: exportertest.Record(t), Authenticator: known, AnonymousAPI: open})
+		for _, c := range []struct {
+			method, target, token string
+			status, ifOpen        int
+		}{
+			{"GET", "/metrics", "", 200, 200},
+			{"GET", "/-/healthy", "", 200, 200},
+			{"GET", "/-/ready", "", 200, 200},
+			{"GET", "/", "", 200, 200},
+			{"GET", "/v1/openapi.json", "", 401, 200},
+			{"GET", "/v1/sync/health/stale-stats", "", 401, 200},
+			{"GET", "/v1/sync/health/stale-stats", "not-a-token", 401, 401},
+			{"GET", "/v1/sync/health/stale-stats", reader, 200, 200},
+			{"POST", recalculate, "", 401, 401},
+			{"POST", recalculate, reader, 403, 403},
+			{"POST", recalculate, requester, 202, 202},
+		} {
+			want := c.status
+			if open {
+				want = c.ifOpen
+			}
+			var headers []string
+			if c.token != "" {
+				headers = []string{"Authorization", "Bearer " + c.token}
+			}
+			if answer, body := exportertest.Request(h, c.method, c.target, headers...); answer.StatusCode != want {
+				t.Errorf("open %t: %s %s with %.12q: %s %s, want %d", open, c.method, c.target, c.token, answer.Status, body, want)
+			}
+		}
+		_, page := exportertest.Get(h, "/metrics")
+		if !strings.Contains(page, "\ntidemark_tokens_file_in_force 1\n") {
+			t.Error("the metrics do not say that the tokens file is in force")
+		}
+	}
+	// A version that nobody can read is not in force, and that shows.
+	if err := os.WriteFile(file, []byte("no account\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(t, exporter.Options{Pool: exportertest.Away(t), Authenticator: known})
+	for { // it looks once a second
+		if _, page := exportertest.Get(h, "/metrics"); strings.Contains(page, "\ntidemark_tokens_file_in_force 0\n") {
+			return
+		}
+	}
+}
+
+// account adds an account to a tokens file and returns its token.
+func account(t *testing.T, file, name string, p access.Permission) (token string) {
+	t.Helper()
+	a, token, err := access.NewAccount(name, time.Time{}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := access.AppendAccount(file, a); err != nil {
+		t.Fatal(err)
+	}
+	return token
 }

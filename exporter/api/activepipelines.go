@@ -4,59 +4,59 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 
 	"tidemark/shared/freshness"
 	"tidemark/shared/web"
 )
 
-// activePipelines answers GET /v1/sync/active-pipelines: an object from module
-// type to the uuid of its active pipeline, without the modules that have none.
-func (a *API) activePipelines(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	for _, name := range []string{"year", "modules"} {
-		if !query.Has(name) {
-			web.Problem(w, http.StatusUnprocessableEntity, name+" is missing: for example ?year=2025&modules=1,2,3")
-			return
-		}
-	}
-	year, err := strconv.Atoi(query.Get("year"))
+// activePipelines answers GET /v1/sync/active-pipelines: an object from module type to the
+// uuid of its active pipeline, without the modules that have none or are not the caller's.
+func (a *API) activePipelines(w http.ResponseWriter, r *http.Request, c caller) error {
+	query, err := parametersOf(r)
 	if err != nil {
-		web.Problem(w, http.StatusUnprocessableEntity, fmt.Sprintf("year = %q: it must be an integer", query.Get("year")))
-		return
+		return err
+	}
+	if err := query.require("?year=2025&modules=1,2,3", "year", "modules"); err != nil {
+		return err
+	}
+	year, err := query.integer("year")
+	if err != nil {
+		return err
 	}
 	modules, err := moduleList(query.Get("modules"))
 	if err != nil {
-		web.Problem(w, http.StatusBadRequest, err.Error())
-		return
+		return err
 	}
+	modules = slices.DeleteFunc(modules, func(m int) bool { return !c.MayView(m) })
 	if len(modules) == 0 {
 		web.JSON(w, http.StatusOK, struct{}{})
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	active, err := freshness.ActivePipelines(ctx, a.opts.Pool, year, modules)
+	active, err := freshness.ActivePipelines(ctx, a.opts.Pool, *year, modules)
 	if err != nil {
-		a.unavailable(w, r, err)
-		return
+		return err
 	}
 	web.JSON(w, http.StatusOK, active)
+	return nil
 }
 
-// moduleList reads "1, 2,3"; blank elements are skipped, as in the original.
-func moduleList(list string) ([]int, error) {
-	var modules []int
-	for token := range strings.SplitSeq(list, ",") {
-		if token = strings.TrimSpace(token); token == "" {
-			continue
-		}
-		id, err := strconv.Atoi(token)
-		if err != nil {
-			return nil, fmt.Errorf("modules must be a comma-separated list of integers: %q is none", token)
-		}
-		modules = append(modules, id)
+// activeYearPipelines answers GET /v1/sync/active-pipelines/year/{year}: an array of the
+// uuids of pipelines that are about the year as a whole, newest first.
+func (a *API) activeYearPipelines(w http.ResponseWriter, r *http.Request, _ caller) error {
+	year, err := strconv.Atoi(r.PathValue("year"))
+	if err != nil {
+		return invalid(fmt.Sprintf("year %.80q: it must be an integer", r.PathValue("year")))
 	}
-	return modules, nil
+	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	defer cancel()
+	active, err := freshness.ActiveYearPipelines(ctx, a.opts.Pool, year)
+	if err != nil {
+		return err
+	}
+	web.JSON(w, http.StatusOK, active)
+	return nil
 }

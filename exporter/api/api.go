@@ -1,59 +1,180 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"tidemark/exporter/stream"
+	"tidemark/shared/access"
+	"tidemark/shared/ledger"
+	"tidemark/shared/postgres"
 	"tidemark/shared/web"
 )
 
-// Options say what the API reads and who may ask.
+// Options say what the API reads, who may ask, and what becomes of requests.
 type Options struct {
-	// Pool reaches the record. Required; each request that runs takes a connection.
+	// Pool reaches the record. Required. A request takes a connection while it reads or writes.
+	// Streams share one connection beside the pool, made as the pool's are.
 	Pool *pgxpool.Pool
-	// Logger receives failures of requests.
+	// Logger receives failures, and what was requested. Required.
 	Logger *slog.Logger
-	// Anonymous opens the routes to callers without an identity.
+	// Anonymous lets callers without credentials read everything.
 	Anonymous bool
+	// Authenticator finds out who calls. Nil knows nobody.
+	Authenticator Authenticator
+	// Limiter bounds how often each caller requests. Default: ten at once, then one in two seconds.
+	Limiter *access.Limiter
+	// Signals wakes the workers after a request. Nil leaves that to the relay, which is as safe
+	// and some seconds slower.
+	Signals Signals
 }
 
+// Authenticator is an [access.Authenticator].
+type Authenticator interface {
+	Authenticate(*http.Request) (access.Principal, error)
+}
+
+// Signals is a sender of shared/signal.
+type Signals interface {
+	Send(context.Context, ...ledger.Ticket) error
+}
+
+// The default of Options.Limiter.
+const (
+	requestEvery = 2 * time.Second
+	requestBurst = 10
+)
+
 // API answers /v1/. Make it with [New].
-type API struct{ opts Options }
+type API struct {
+	opts        Options
+	ledger      *ledger.Ledger
+	hub         *stream.Hub
+	crossOrigin *http.CrossOriginProtection
+}
 
 // New returns the API. It opens nothing.
-func New(o Options) *API { return &API{opts: o} }
+func New(o Options) *API {
+	if o.Authenticator == nil {
+		// Without a file and a provider there is nothing that could go wrong.
+		o.Authenticator, _ = access.New(access.Options{Logger: o.Logger})
+	}
+	if o.Limiter == nil {
+		o.Limiter, _ = access.NewLimiter(requestEvery, requestBurst) // both are above zero
+	}
+	// Requests do not claim, so it does not matter how long this ledger would hold one back.
+	a := &API{opts: o, ledger: ledger.New(ledger.DefaultMaxHold), crossOrigin: http.NewCrossOriginProtection()}
+	a.hub = stream.NewHub(stream.Options{Connection: o.Pool.Config().ConnConfig, Read: a.snapshots, Logger: o.Logger})
+	return a
+}
 
 // queryTimeout bounds what a request may ask of the database.
 const queryTimeout = 10 * time.Second
 
-// Handler serves every route below /v1/.
+// route is one operation.
+type route struct {
+	method, path string
+	needs        right
+	// serve answers, or returns the error to be answered.
+	serve func(http.ResponseWriter, *http.Request, caller) error
+}
+
+// caller is who sends a request.
+type caller struct {
+	access.Principal
+	// requestID is found in the log, the record and the answer.
+	requestID string
+}
+
+func (a *API) routes() []route {
+	return []route{
+		{http.MethodGet, "/v1/openapi.json", identity, serveDocument},
+		{http.MethodGet, "/v1/sync/health/stale-stats", viewSome, a.staleStats},
+		{http.MethodGet, "/v1/sync/active-pipelines", viewSome, a.activePipelines},
+		{http.MethodGet, "/v1/sync/active-pipelines/year/{year}", viewAll, a.activeYearPipelines},
+		{http.MethodGet, "/v1/sync/pipelines", viewSome, a.pipelines},
+		{http.MethodGet, "/v1/sync/pipelines/{id}", viewSome, a.pipeline},
+		{http.MethodGet, "/v1/sync/pipelines/{id}/stream", viewSome, a.pipelineStream},
+		{http.MethodGet, "/v1/sync/recalculation-status", viewSome, a.recalculationStatus},
+		{http.MethodPost, "/v1/sync/recalculate-emissions/{module}", request, a.recalculate},
+		{http.MethodPost, "/v1/sync/recalculate-emissions/{module}/{data_entry_type}", request, a.recalculate},
+	}
+}
+
+// Patterns lists the routes as r.Pattern has them.
+func (a *API) Patterns() []string {
+	var patterns []string
+	for _, route := range a.routes() {
+		patterns = append(patterns, route.method+" "+route.path)
+	}
+	return patterns
+}
+
+// Handler serves every route below /v1/. After it has answered, r.Pattern is the route's.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/sync/health/stale-stats", a.gated(a.staleStats))
-	mux.Handle("/v1/sync/active-pipelines", a.gated(a.activePipelines))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		web.Problem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path)
-	})
-	return web.Only(mux, http.MethodGet)
-}
-
-// gated closes a route to callers without an identity unless the options open it.
-func (a *API) gated(next http.HandlerFunc) http.Handler {
+	for _, route := range a.routes() {
+		mux.Handle(route.method+" "+route.path, a.gated(route))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.opts.Anonymous {
-			web.Problem(w, http.StatusForbidden,
-				"this exporter knows no accounts and its API is closed; --web.anonymous-api opens it to everybody who can reach the port")
+		w.Header().Set(headerRequestID, requestID(r.Header.Get(headerRequestID)))
+		if refusal, pattern := mux.Handler(r); pattern == "" {
+			unrouted(w, r, refusal)
 			return
 		}
-		next(w, r)
+		mux.ServeHTTP(w, r)
 	})
 }
 
-// unavailable answers that the record cannot be read. The driver's words go to the log.
-func (a *API) unavailable(w http.ResponseWriter, r *http.Request, err error) {
-	a.opts.Logger.Warn("request failed", "path", r.URL.Path, "err", err)
-	web.Problem(w, http.StatusServiceUnavailable, "the record cannot be read: try again later; /-/ready says whether PostgreSQL answers")
+// unrouted answers what the mux refuses, in our words.
+func unrouted(w http.ResponseWriter, r *http.Request, refusal http.Handler) {
+	said := recorder{header: http.Header{}}
+	refusal.ServeHTTP(&said, r)
+	if said.status == http.StatusMethodNotAllowed {
+		allowed := said.header.Get("Allow")
+		w.Header().Set("Allow", allowed)
+		web.Problem(w, http.StatusMethodNotAllowed, r.Method+" is not served here: use one of "+allowed)
+		return
+	}
+	web.Problem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path+": /v1/openapi.json lists what there is")
+}
+
+// recorder keeps the head of an answer and drops its body.
+type recorder struct {
+	header http.Header
+	status int
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
+
+// refusal is an error that is the caller's to repair.
+type refusal struct {
+	status int
+	detail string
+}
+
+func (e *refusal) Error() string { return e.detail }
+
+// invalid refuses a parameter, with the status that the original gives.
+func invalid(detail string) error { return &refusal{http.StatusUnprocessableEntity, detail} }
+
+// fail answers with an error. The driver's words go to the log, not to the caller.
+func (a *API) fail(w http.ResponseWriter, r *http.Request, c caller, err error) {
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		web.Problem(w, refused.status, refused.detail)
+		return
+	}
+	a.opts.Logger.Warn("request failed", "path", r.URL.Path, "request_id", c.requestID, "actor", c.Name, "err", err)
+	detail := "the record cannot be read: try again later; /-/ready says whether PostgreSQL answers"
+	if postgres.LacksObject(err) {
+		detail = "the database lacks what Tidemark adds to it: run `tidemark migrate up`"
+	}
+	web.Problem(w, http.StatusServiceUnavailable, detail)
 }

@@ -72,3 +72,10 @@ func Code(err error) string {
 	}
 	return ""
 }
+
+// LacksObject reports whether the statement names a table, column or function that the
+// database does not have: it was not migrated.
+func LacksObject(err error) bool {
+	code := Code(err)
+	return code == "42P01" || code == "42703" || code == "42883"
+}

@@ -1,0 +1,104 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/job"
+	"tidemark/shared/postgres"
+)
+
+// Member is a job of a pipeline, created or joined, as a program looks at it. What the
+// original may leave NULL is nil.
+type Member struct {
+	JobID         int64
+	Type          *string
+	EntityType    string
+	TargetType    *string
+	ModuleType    *int
+	DataEntryType *int
+	Year          *int
+	State         *string
+	Result        *string
+	Message       *string
+	StartedAt     *time.Time
+	FinishedAt    *time.Time
+	Attempts      int
+}
+
+func (m Member) is(t job.Type) bool { return m.Type != nil && *m.Type == string(t) }
+
+func (m Member) finished() bool { return m.State != nil && *m.State == string(job.Finished) }
+
+// Failed reports whether the job ended in [job.Error].
+func (m Member) Failed() bool {
+	return m.finished() && m.Result != nil && *m.Result == string(job.Error)
+}
+
+// began reports whether somebody worked on the job.
+func (m Member) began() bool {
+	return m.State != nil && (*m.State == string(job.Running) || *m.State == string(job.Finished))
+}
+
+// PipelineMembers is a pipeline with its jobs, by ascending id. A job that another one took
+// over is history, not a member.
+type PipelineMembers struct {
+	// ID is uuid.Nil for an orphan: a job that no pipeline created or joined.
+	ID uuid.UUID
+	// Kind is the job type of the root, where the pipeline says it.
+	Kind *string
+	// Stored is pipelines.status. [PipelineMembers.Progress] says what it means.
+	Stored string
+	// ExpectedRecalc is how many recalculations there will be, where somebody has counted.
+	ExpectedRecalc *int
+	// Jobs is never empty.
+	Jobs []Member
+}
+
+const memberColumns = `j.id AS job_id, j.job_type AS type, j.entity_type::text AS entity_type, j.target_type::text AS target_type,
+       j.module_type_id AS module_type, j.data_entry_type_id AS data_entry_type, j.year, j.state::text AS state, j.result::text AS result,
+       j.status_message AS message, j.started_at, j.finished_at, j.attempts`
+
+const membersOf = `
+SELECT p.id AS pipeline, p.kind, p.status AS stored, p.expected_recalc, ` + memberColumns + `
+  FROM pipelines p
+  JOIN pipeline_jobs m ON m.pipeline_id = p.id
+  JOIN data_ingestion_jobs j ON j.id = m.job_id AND j.superseded_by IS NULL
+ WHERE p.id = ANY (@pipelines)
+ ORDER BY p.id, j.id`
+
+// memberRow is a row of membersOf.
+type memberRow struct {
+	Pipeline       uuid.UUID
+	Kind           *string
+	Stored         string
+	ExpectedRecalc *int
+	Member
+}
+
+// Members reads these pipelines with their jobs, all at one moment. Those that are not
+// there, or have no job, are absent.
+func (l *Ledger) Members(ctx context.Context, db postgres.Querier, pipelines ...uuid.UUID) (map[uuid.UUID]PipelineMembers, error) {
+	rows, err := db.Query(ctx, membersOf, pgx.StrictNamedArgs{"pipelines": pipelines})
+	if err != nil {
+		return nil, fmt.Errorf("read the jobs of %d pipelines: %w", len(pipelines), err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[memberRow])
+	if err != nil {
+		return nil, fmt.Errorf("read the jobs of %d pipelines: %w", len(pipelines), err)
+	}
+	result := make(map[uuid.UUID]PipelineMembers, len(pipelines))
+	for _, row := range found {
+		p, ok := result[row.Pipeline]
+		if !ok {
+			p = PipelineMembers{ID: row.Pipeline, Kind: row.Kind, Stored: row.Stored, ExpectedRecalc: row.ExpectedRecalc}
+		}
+		p.Jobs = append(p.Jobs, row.Member)
+		result[row.Pipeline] = p
+	}
+	return result, nil
+}
