@@ -63,12 +63,13 @@ const memberColumns = `j.id AS job_id, j.job_type AS type, j.entity_type::text A
        j.module_type_id AS module_type, j.data_entry_type_id AS data_entry_type, j.year, j.state::text AS state, j.result::text AS result,
        j.status_message AS message, j.started_at, j.finished_at, j.attempts`
 
+// membersOf names the pipelines twice, as tallyPipelines does.
 const membersOf = `
 SELECT p.id AS pipeline, p.kind, p.status AS stored, p.expected_recalc, ` + memberColumns + `
   FROM pipelines p
   JOIN pipeline_jobs m ON m.pipeline_id = p.id
   JOIN data_ingestion_jobs j ON j.id = m.job_id AND j.superseded_by IS NULL
- WHERE p.id = ANY (@pipelines)
+ WHERE p.id = ANY (@pipelines) AND m.pipeline_id = ANY (@pipelines)
  ORDER BY p.id, j.id`
 
 // memberRow is a row of membersOf.

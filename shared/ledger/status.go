@@ -37,7 +37,8 @@ SELECT p.id FROM pipelines p
    FOR NO KEY UPDATE`
 
 // tallyPipelines counts the jobs of the locked pipelines. A job that was taken over by
-// another is history, not a member.
+// another is history, not a member. The pipelines are named twice: a join does not reach under
+// the view, which would then sort every job there ever was.
 const tallyPipelines = `
 SELECT p.id,
        count(*) AS jobs,
@@ -53,7 +54,7 @@ SELECT p.id,
   JOIN pipeline_jobs m ON m.pipeline_id = p.id
   JOIN data_ingestion_jobs j ON j.id = m.job_id AND j.superseded_by IS NULL
  CROSS JOIN LATERAL (SELECT coalesce(j.job_type = p.kind, false) AS root) r
- WHERE p.id = ANY (@pipelines)
+ WHERE p.id = ANY (@pipelines) AND m.pipeline_id = ANY (@pipelines)
  GROUP BY p.id`
 
 // tally is what the status of a pipeline depends on.
