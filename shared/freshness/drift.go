@@ -19,17 +19,32 @@ const (
 	DriftUnknown Drift = "unknown"
 )
 
-// driftOf decides from whether a run says what it had read, and the first change that is not
-// among that. A change that was marked counts in any case: marks are younger than runs which do
-// not say.
-func driftOf(saysWhatItRead bool, changed *time.Time) Drift {
+// drift compares what a run had read, "" where it does not say, with the changes that are marked.
+// Of a run that does not say, any mark counts: marks are younger than such runs. So does a mark of
+// after the run's end: where a dump was restored, the run's snapshot is of another server, whose
+// transactions had other numbers.
+func drift(read string, ended time.Time, changes []change) (Drift, *time.Time, error) {
+	saw := func(uint64) bool { return false }
+	if read != "" && len(changes) > 0 {
+		snapshot, err := parseTxSnapshot(read)
+		if err != nil {
+			return "", nil, err
+		}
+		saw = snapshot.sees
+	}
+	var first *change
+	for i, c := range changes {
+		if (!saw(c.xid) || c.at.After(ended)) && (first == nil || c.at.Before(first.at)) {
+			first = &changes[i]
+		}
+	}
 	switch {
-	case changed != nil:
-		return Drifted
-	case saysWhatItRead:
-		return Current
+	case first != nil:
+		return Drifted, &first.at, nil
+	case read != "":
+		return Current, nil, nil
 	default:
-		return DriftUnknown
+		return DriftUnknown, nil, nil
 	}
 }
 

@@ -145,3 +145,11 @@ func (r recalculationRow) recalculation(year int) Recalculation {
 	}
 	return result
 }
+
+// utc takes a time out of the zone of this machine, which means nothing to the reader.
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return new(t.UTC())
+}

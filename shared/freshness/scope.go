@@ -27,26 +27,6 @@ type Scope struct {
 	Drift Drift
 	// DriftedSince is when the first such change was made; nil unless Drift is [Drifted].
 	DriftedSince *time.Time
-
-	// ended is true once a finished aggregation was added.
-	ended bool
-}
-
-// add takes the next older of the aggregations that count. drift is what is known of the data
-// that this one was computed from.
-func (s *Scope) add(a Aggregation, drift Drift, changed *time.Time) {
-	if s.Latest == nil {
-		s.Latest = &a
-	}
-	if !a.finished() {
-		return
-	}
-	if !s.ended {
-		s.ended, s.LastResult = true, a.Result
-	}
-	if s.LastSuccessAt == nil && a.wrote() {
-		s.LastSuccessAt, s.Drift, s.DriftedSince = a.FinishedAt, drift, changed
-	}
 }
 
 // Aggregation is one row of job_type 'aggregation'. Every column but the id may
@@ -63,11 +43,6 @@ type Aggregation struct {
 // finished reports whether the row reached its terminal state. A NULL state is
 // pending: nobody has said that it ended.
 func (a *Aggregation) finished() bool { return a.State != nil && *a.State == job.Finished }
-
-// wrote reports whether the aggregation wrote its data, and says when.
-func (a *Aggregation) wrote() bool {
-	return a.finished() && (a.Result == nil || *a.Result != job.Error) && a.FinishedAt != nil
-}
 
 // PendingSince is when the pending aggregation was asked for or, where the row
 // does not say, when it started. Nil when nothing is pending or nothing is known.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"tidemark/shared/job"
 	"tidemark/shared/postgres"
 )
 
@@ -59,103 +58,60 @@ func TakeSnapshot(ctx context.Context, q postgres.Querier) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("read scopes and their aggregations: %w", err)
 	}
-	if err := s.read(rows); err != nil {
+	found, err := readFindings(rows)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("read scopes and their aggregations: %w", err)
+	}
+	s.At = found.at
+	if s.Scopes, err = found.scopes(); err != nil {
 		return Snapshot{}, fmt.Errorf("read scopes and their aggregations: %w", err)
 	}
 	return s, nil
 }
 
-// snapshotQuery reads what the triggers keep: the lines that count report modules, and, by
-// ix_data_ingestion_jobs_standing, the few aggregations of each scope that count.
+// snapshotQuery reads what the triggers keep, a row for each thing found, told apart by what the
+// rows have: the time; a declared scope; by ix_data_ingestion_jobs_standing an aggregation
+// that counts, which has an id; a mark, which has an xid.
+//
+// They are one statement, for one moment, and deliberately not joined in it: each table is read
+// once, from one end to the other, whatever the planner believes of its size. A connection keeps
+// its plan, also one that was made when there was nothing to join.
 const snapshotQuery = `
-WITH RECURSIVE declared AS (
-    SELECT module_type_id, year FROM declared_scopes GROUP BY 1, 2 HAVING sum(report_modules) > 0
-), marked AS ( -- each scope with a mark, from one to the next in the index: most have none
-    (SELECT module_type_id, year FROM scope_changes ORDER BY 1, 2 LIMIT 1)
-    UNION ALL
-    SELECT next.module_type_id, next.year
-      FROM marked m
-     CROSS JOIN LATERAL (SELECT c.module_type_id, c.year FROM scope_changes c
-                          WHERE (c.module_type_id, c.year) > (m.module_type_id, m.year)
-                          ORDER BY 1, 2 LIMIT 1) AS next
-)
-SELECT now(), d.module_type_id, d.year, j.id, j.state::text, j.result::text, j.requested_at, j.started_at, j.finished_at,
-       j.read_snapshot IS NOT NULL, unseen.changed_at
-  -- The clock comes first: without any scope there is still one row, with the time.
-  FROM (VALUES (true)) AS clock
-  LEFT JOIN declared d ON true
-  LEFT JOIN data_ingestion_jobs j
-    ON j.job_type = 'aggregation' AND (j.standing OR j.state IS DISTINCT FROM 'FINISHED')
-   AND j.module_type_id = d.module_type_id AND j.year = d.year
-  LEFT JOIN marked m ON m.module_type_id = d.module_type_id AND m.year = d.year
-  -- The first change that the run did not see. Marks it did see went as it finished.
-  LEFT JOIN LATERAL (SELECT c.changed_at FROM scope_changes c
-                      WHERE m.module_type_id IS NOT NULL
-                        AND c.module_type_id = d.module_type_id AND c.year = d.year
-                        AND (coalesce(NOT pg_visible_in_snapshot(c.xid, j.read_snapshot), true)
-                             OR c.changed_at > j.finished_at) -- a snapshot of another server may see too much
-                      ORDER BY c.xid LIMIT 1) AS unseen
-    ON j.state = 'FINISHED' AND j.result IS DISTINCT FROM 'ERROR' AND j.finished_at IS NOT NULL
- ORDER BY d.module_type_id, d.year, j.id DESC`
+SELECT NULL::integer AS module_type_id, NULL::integer AS year, now() AS at, NULL::integer AS id, NULL::ingestion_state_enum AS state,
+       NULL::ingestion_result_enum AS result, NULL::timestamptz AS requested_at, NULL::timestamptz AS started_at,
+       NULL::pg_snapshot AS read_snapshot, NULL::xid8 AS xid
+UNION ALL
+SELECT module_type_id, year, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM declared_scopes
+ GROUP BY module_type_id, year HAVING sum(report_modules) > 0
+UNION ALL
+SELECT module_type_id, year, finished_at, id, state, result, requested_at, started_at, read_snapshot, NULL
+  FROM data_ingestion_jobs
+ WHERE job_type = 'aggregation' AND (standing OR state IS DISTINCT FROM 'FINISHED')
+   AND module_type_id IS NOT NULL AND year IS NOT NULL
+UNION ALL
+SELECT module_type_id, year, changed_at, NULL, NULL, NULL, NULL, NULL, NULL, xid
+  FROM scope_changes`
 
-// originalQuery gives the same answer on a database where nothing is kept, but for drift. It
+// originalQuery finds the same, but for marks, on a database where nothing is kept. It
 // reads all report modules and the whole history.
 const originalQuery = `
-WITH declared AS (
-    SELECT DISTINCT m.module_type_id, r.year FROM carbon_report_modules m JOIN carbon_reports r ON r.id = m.carbon_report_id
-), counting AS (
-    SELECT module_type_id, year, max(id) AS newest,
+WITH counting AS (
+    SELECT max(id) AS newest,
            max(id) FILTER (WHERE state = 'FINISHED') AS ended,
            max(id) FILTER (WHERE state = 'FINISHED' AND result IS DISTINCT FROM 'ERROR' AND finished_at IS NOT NULL) AS wrote
-      FROM data_ingestion_jobs WHERE job_type = 'aggregation'
-     GROUP BY 1, 2
+      FROM data_ingestion_jobs
+     WHERE job_type = 'aggregation' AND module_type_id IS NOT NULL AND year IS NOT NULL
+     GROUP BY module_type_id, year
 )
-SELECT now(), d.module_type_id, d.year, j.id, j.state::text, j.result::text, NULL::timestamptz, j.started_at, j.finished_at,
-       false, NULL::timestamptz
-  FROM (VALUES (true)) AS clock
-  LEFT JOIN declared d ON true
-  LEFT JOIN counting c ON c.module_type_id = d.module_type_id AND c.year = d.year
-  LEFT JOIN LATERAL (SELECT DISTINCT id FROM unnest(ARRAY[c.newest, c.ended, c.wrote]) AS id WHERE id IS NOT NULL) AS pick ON true
-  LEFT JOIN data_ingestion_jobs j ON j.id = pick.id
- ORDER BY d.module_type_id, d.year, j.id DESC`
-
-// read folds the rows, the newest aggregation of each scope first.
-func (s *Snapshot) read(rows pgx.Rows) error {
-	defer rows.Close()
-	for rows.Next() {
-		var (
-			module, year              *int
-			id                        *int64
-			state, result             *string
-			requested, started, ended *time.Time
-			saysWhatItRead            bool
-			changed                   *time.Time
-		)
-		if err := rows.Scan(&s.At, &module, &year, &id, &state, &result, &requested, &started, &ended, &saysWhatItRead, &changed); err != nil {
-			return err
-		}
-		if module == nil {
-			continue
-		}
-		if n := len(s.Scopes); n == 0 || s.Scopes[n-1].ModuleType != *module || s.Scopes[n-1].Year != *year {
-			s.Scopes = append(s.Scopes, Scope{ModuleType: *module, Year: *year})
-		}
-		if id == nil {
-			continue
-		}
-		a := Aggregation{ID: *id, State: (*job.State)(state), Result: (*job.Result)(result),
-			RequestedAt: utc(requested), StartedAt: utc(started), FinishedAt: utc(ended)}
-		s.Scopes[len(s.Scopes)-1].add(a, driftOf(saysWhatItRead, changed), utc(changed))
-	}
-	s.At = s.At.UTC()
-	return rows.Err()
-}
-
-// utc takes a time out of the zone of this machine, which means nothing to the reader.
-func utc(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	u := t.UTC()
-	return &u
-}
+SELECT NULL::integer AS module_type_id, NULL::integer AS year, now() AS at, NULL::integer AS id, NULL::ingestion_state_enum AS state,
+       NULL::ingestion_result_enum AS result, NULL::timestamptz AS requested_at, NULL::timestamptz AS started_at,
+       NULL::pg_snapshot AS read_snapshot, NULL::xid8 AS xid
+UNION ALL
+SELECT m.module_type_id, r.year, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM carbon_report_modules m JOIN carbon_reports r ON r.id = m.carbon_report_id
+ GROUP BY m.module_type_id, r.year
+UNION ALL
+SELECT module_type_id, year, finished_at, id, state, result, NULL, started_at, NULL, NULL
+  FROM data_ingestion_jobs
+ WHERE id IN (SELECT newest FROM counting UNION SELECT ended FROM counting UNION SELECT wrote FROM counting)`

@@ -19,23 +19,26 @@ type Postgres struct {
 	// URL reaches its database postgres as a superuser, over a Unix socket.
 	URL string
 
-	bin    string
-	dir    *dir
-	server *process
+	bin string
+	dir *dir
+	// settings are of the caller, name=value.
+	settings []string
+	server   *process
 }
 
-// StartPostgres initialises and starts a server; it takes about a second.
-func StartPostgres(ctx context.Context) (*Postgres, error) {
-	return newPostgres(ctx, "initdb", "-U", "tidemark", "--auth=trust", "-E", "UTF8", "--locale=C")
+// StartPostgres initialises and starts a server; it takes about a second. Settings, such as
+// "fsync=on", override those of a server that nobody will miss.
+func StartPostgres(ctx context.Context, settings ...string) (*Postgres, error) {
+	return newPostgres(ctx, settings, "initdb", "-U", "tidemark", "--auth=trust", "-E", "UTF8", "--locale=C")
 }
 
 // Standby starts a replica that follows this server for as long as it runs.
 func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
-	return newPostgres(ctx, "pg_basebackup", "-h", p.dir.path, "-U", "tidemark", "--checkpoint=fast", "--write-recovery-conf")
+	return newPostgres(ctx, p.settings, "pg_basebackup", "-h", p.dir.path, "-U", "tidemark", "--checkpoint=fast", "--write-recovery-conf")
 }
 
 // newPostgres lets a command make the data directory, and starts the server on it.
-func newPostgres(ctx context.Context, command string, args ...string) (*Postgres, error) {
+func newPostgres(ctx context.Context, settings []string, command string, args ...string) (*Postgres, error) {
 	bin, err := postgresBin()
 	if err != nil {
 		return nil, err
@@ -44,7 +47,7 @@ func newPostgres(ctx context.Context, command string, args ...string) (*Postgres
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{URL: fmt.Sprintf("postgres:///postgres?host=%s&user=tidemark", d.path), bin: bin, dir: d}
+	p := &Postgres{URL: fmt.Sprintf("postgres:///postgres?host=%s&user=tidemark", d.path), bin: bin, dir: d, settings: settings}
 	fill := exec.CommandContext(ctx, filepath.Join(bin, command), append(args, "-D", p.data(), "--no-sync")...)
 	fill.Dir = d.path
 	fill.SysProcAttr = &syscall.SysProcAttr{Credential: d.user}
@@ -62,10 +65,13 @@ func newPostgres(ctx context.Context, command string, args ...string) (*Postgres
 func (p *Postgres) data() string { return filepath.Join(p.dir.path, "data") }
 
 func (p *Postgres) start(ctx context.Context) (err error) {
-	p.server, err = start(ctx, p.dir, syscall.SIGINT, p.ping, filepath.Join(p.bin, "postgres"),
-		"-D", p.data(), "-k", p.dir.path, "-c", "listen_addresses=",
+	args := []string{"-D", p.data(), "-k", p.dir.path, "-c", "listen_addresses=",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=300", "-c", "max_wal_size=2GB")
+		"-c", "max_connections=300", "-c", "max_wal_size=2GB"}
+	for _, setting := range p.settings { // of two of a name the later one counts
+		args = append(args, "-c", setting)
+	}
+	p.server, err = start(ctx, p.dir, syscall.SIGINT, p.ping, filepath.Join(p.bin, "postgres"), args...)
 	return err
 }
 
