@@ -200,6 +200,22 @@ func TestDriftBeginsWithTheRead(t *testing.T) {
 	d.want("a warning does", "3:2025 drifted, ")
 }
 
+// TestDriftAmongManyMarks: where scopes are edited for long and not aggregated, only the first
+// mark of each is read, and the answer is the same.
+func TestDriftAmongManyMarks(t *testing.T) {
+	t.Parallel()
+	d := newData(t)
+	d.exec(`
+INSERT INTO scope_changes (module_type_id, year, xid)
+SELECT 3, y, (1000000 + n)::text::xid8 FROM generate_series(1, 10000) n, (VALUES (2024), (2025), (2030)) AS y (y);
+ANALYZE scope_changes`)
+	d.exec(`UPDATE data_entries SET data = '{}' WHERE id = 1`)
+	d.want("many marks", "2:2025 drifted, 3:2024 drifted, 3:2025 drifted, ")
+	d.aggregate(3, 2024, job.Success, nil)
+	d.aggregate(2, 2025, job.Success, nil)
+	d.want("two aggregated", "3:2025 drifted, ")
+}
+
 // TestDriftAfterADumpWasRestored: the snapshots and marks in it come from a server that had
 // counted its transactions further than this one.
 func TestDriftAfterADumpWasRestored(t *testing.T) {

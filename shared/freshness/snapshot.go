@@ -76,7 +76,24 @@ func TakeSnapshot(ctx context.Context, q postgres.Querier) (Snapshot, error) {
 // They are one statement, for one moment, and deliberately not joined in it: each table is read
 // once, from one end to the other, whatever the planner believes of its size. A connection keeps
 // its plan, also one that was made when there was nothing to join.
+//
+// Marks pile up where scopes are edited for long and never aggregated. From 20,000 on, only
+// the first of each scope is read, from one scope to the next in the index: a finished run takes
+// those that it saw away, so the first that is left is one that it did not see.
 const snapshotQuery = `
+WITH RECURSIVE size AS (
+    SELECT count(*) >= 20000 AS large FROM (SELECT FROM scope_changes LIMIT 20000) AS marks
+), first AS (
+    (SELECT module_type_id, year, xid, changed_at FROM scope_changes
+      WHERE (SELECT large FROM size)
+      ORDER BY module_type_id, year, xid LIMIT 1)
+    UNION ALL
+    SELECT next.module_type_id, next.year, next.xid, next.changed_at
+      FROM first f
+     CROSS JOIN LATERAL (SELECT c.module_type_id, c.year, c.xid, c.changed_at FROM scope_changes c
+                          WHERE (c.module_type_id, c.year) > (f.module_type_id, f.year)
+                          ORDER BY c.module_type_id, c.year, c.xid LIMIT 1) AS next
+)
 SELECT NULL::integer AS module_type_id, NULL::integer AS year, now() AS at, NULL::integer AS id, NULL::ingestion_state_enum AS state,
        NULL::ingestion_result_enum AS result, NULL::timestamptz AS requested_at, NULL::timestamptz AS started_at,
        NULL::pg_snapshot AS read_snapshot, NULL::xid8 AS xid
@@ -91,7 +108,11 @@ SELECT module_type_id, year, finished_at, id, state, result, requested_at, start
    AND module_type_id IS NOT NULL AND year IS NOT NULL
 UNION ALL
 SELECT module_type_id, year, changed_at, NULL, NULL, NULL, NULL, NULL, NULL, xid
-  FROM scope_changes`
+  FROM scope_changes
+ WHERE NOT (SELECT large FROM size)
+UNION ALL
+SELECT module_type_id, year, changed_at, NULL, NULL, NULL, NULL, NULL, NULL, xid
+  FROM first`
 
 // originalQuery finds the same, but for marks, on a database where nothing is kept. It
 // reads all report modules and the whole history.
