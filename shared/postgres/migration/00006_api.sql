@@ -29,10 +29,10 @@ SELECT pipeline IS NOT NULL AND NOT
 $$;
 -- +goose StatementEnd
 
--- A job that changed is a change to every pipeline that created or joined it. The search
--- path is fixed, for a writer that has another one must not fail here.
+-- A job that changed is a change to every pipeline that created or joined it. The functions
+-- run as their owner and with a fixed search path: who writes the tables need not know ours.
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION tidemark_announce_job() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE OR REPLACE FUNCTION tidemark_announce_job() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF tidemark_pipeline_watched(NEW.pipeline_id) THEN
         PERFORM pg_notify('tidemark_pipeline', NEW.pipeline_id::text);
@@ -44,7 +44,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION tidemark_announce_join() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE OR REPLACE FUNCTION tidemark_announce_join() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF tidemark_pipeline_watched(NEW.pipeline_id) THEN
         PERFORM pg_notify('tidemark_pipeline', NEW.pipeline_id::text);
@@ -53,7 +53,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION tidemark_announce_pipeline() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE OR REPLACE FUNCTION tidemark_announce_pipeline() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF tidemark_pipeline_watched(NEW.id) THEN
         PERFORM pg_notify('tidemark_pipeline', NEW.id::text);
