@@ -138,7 +138,7 @@ func unrouted(w http.ResponseWriter, r *http.Request, refusal http.Handler) {
 	if said.status == http.StatusMethodNotAllowed {
 		allowed := said.header.Get("Allow")
 		w.Header().Set("Allow", allowed)
-		web.Problem(w, http.StatusMethodNotAllowed, r.Method+" is not served here: use one of "+allowed)
+		web.Problem(w, http.StatusMethodNotAllowed, r.Method+" is not served here: use "+allowed)
 		return
 	}
 	web.Problem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path+": /v1/openapi.json lists what there is")
@@ -170,6 +170,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, c caller, err error) 
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		web.Problem(w, refused.status, refused.detail)
 		return
+	}
+	if r.Context().Err() != nil {
+		return // nobody is there to be answered
 	}
 	a.opts.Logger.Warn("request failed", "path", r.URL.Path, "request_id", c.requestID, "actor", c.Name, "err", err)
 	detail := "the record cannot be read: try again later; /-/ready says whether PostgreSQL answers"

@@ -22,6 +22,9 @@
 // pipeline that touches others. A request needs the right to request, is limited per
 // caller, and is recorded with its caller, reason and request id.
 //
+// On a database of the original that was not migrated everything that reads works, slower; streams
+// look for changes every two seconds, and requests are refused.
+//
 // # What it costs
 //
 // A request that reads takes a connection of the pool for its queries. A stream takes none:

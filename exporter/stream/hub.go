@@ -37,6 +37,8 @@ type Options struct {
 // with [NewHub].
 type Hub struct {
 	opts Options
+	// deaf has it said once that no changes are announced.
+	deaf sync.Once
 
 	mu          sync.Mutex
 	subscribers int

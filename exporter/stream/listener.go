@@ -52,12 +52,15 @@ func (l *listener) mark(pipeline uuid.UUID) {
 
 // run keeps a connection up until the last subscriber has left.
 func (l *listener) run(ctx context.Context) {
-	for {
-		err := l.session(ctx)
+	for said := false; ; {
+		looked, err := l.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		l.hub.opts.Logger.Warn("the streams cannot read the record; they try again", "err", err)
+		if looked || !said { // once for each time that it goes away
+			l.hub.opts.Logger.Warn("the streams cannot read the record; they try again every second", "err", err)
+			said = true
+		}
 		l.lose()
 		select {
 		case <-ctx.Done():
@@ -89,13 +92,13 @@ func (t *topic) markSeen() {
 	}
 }
 
-// session reads on one connection until that breaks.
-func (l *listener) session(ctx context.Context) error {
+// session reads on one connection until that breaks. It reports whether it could at all.
+func (l *listener) session(ctx context.Context) (looked bool, err error) {
 	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
 	conn, err := pgx.ConnectConfig(connecting, l.hub.opts.Connection.Copy())
 	cancel()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -104,17 +107,19 @@ func (l *listener) session(ctx context.Context) error {
 	}()
 	w, err := newWatch(ctx, conn)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !w.listening {
-		l.hub.opts.Logger.Warn("the database does not announce changes, so streams look for them every two seconds: run `tidemark migrate up`", "reason", w.reason)
+		l.hub.deaf.Do(func() {
+			l.hub.opts.Logger.Warn("the database does not announce changes, so streams look for them every two seconds", "reason", w.reason)
+		})
 	}
-	for {
+	for ; ; looked = true {
 		if err := l.look(ctx, conn, w); err != nil {
-			return err
+			return looked, err
 		}
 		if err := l.await(ctx, conn, w.next); err != nil {
-			return err
+			return true, err
 		}
 	}
 }

@@ -58,7 +58,7 @@ func newWatch(ctx context.Context, conn *pgx.Conn) (*watch, error) {
 		return nil, fmt.Errorf("look for the triggers: %w", err)
 	}
 	if !w.listening {
-		w.reason = "migration 00006_api.sql is missing, or its triggers are disabled"
+		w.reason = "the triggers of 00006_api.sql are missing or disabled: run `tidemark migrate up`"
 		return w, nil
 	}
 	if _, err := conn.Exec(ctx, listen); postgres.Code(err) != "" {

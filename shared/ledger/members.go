@@ -63,11 +63,37 @@ const memberColumns = `j.id AS job_id, j.job_type AS type, j.entity_type::text A
        j.module_type_id AS module_type, j.data_entry_type_id AS data_entry_type, j.year, j.state::text AS state, j.result::text AS result,
        j.status_message AS message, j.started_at, j.finished_at, j.attempts`
 
+// keptTables are what the statements about pipelines read: the jobs that count, who joined
+// one, and both as members. A job that another one took over is history.
+const keptTables = `
+WITH job AS NOT MATERIALIZED (SELECT * FROM data_ingestion_jobs WHERE superseded_by IS NULL),
+     joined AS NOT MATERIALIZED (SELECT pipeline_id, job_id FROM pipeline_joins),` + memberTable
+
+// originalTables are the same on a database that was not migrated: there nobody joins, and
+// nothing is taken over.
+const originalTables = `
+WITH job AS NOT MATERIALIZED (SELECT * FROM data_ingestion_jobs),
+     joined AS NOT MATERIALIZED (SELECT NULL::uuid AS pipeline_id, NULL::integer AS job_id WHERE false),` + memberTable
+
+const memberTable = `
+     member AS NOT MATERIALIZED (
+         SELECT pipeline_id, id AS job_id FROM job WHERE pipeline_id IS NOT NULL
+          UNION
+         SELECT pipeline_id, job_id FROM joined)`
+
+const migrated = `SELECT to_regclass('pipeline_joins') IS NOT NULL`
+
+// isMigrated tells which of the two this database has.
+func isMigrated(ctx context.Context, db postgres.Querier) (yes bool, err error) {
+	err = db.QueryRow(ctx, migrated).Scan(&yes)
+	return yes, err
+}
+
 const membersOf = `
 SELECT p.id AS pipeline, p.kind, p.status AS stored, p.expected_recalc, ` + memberColumns + `
   FROM pipelines p
-  JOIN pipeline_jobs m ON m.pipeline_id = p.id
-  JOIN data_ingestion_jobs j ON j.id = m.job_id AND j.superseded_by IS NULL
+  JOIN member m ON m.pipeline_id = p.id
+  JOIN job j ON j.id = m.job_id
  WHERE p.id = ANY (@pipelines) AND m.pipeline_id = ANY (@pipelines) -- see tallyPipelines
  ORDER BY p.id, j.id`
 
@@ -83,13 +109,22 @@ type memberRow struct {
 // Members reads these pipelines with their jobs, all at one moment. Those that are not
 // there, or have no job, are absent.
 func (l *Ledger) Members(ctx context.Context, db postgres.Querier, pipelines ...uuid.UUID) (map[uuid.UUID]PipelineMembers, error) {
-	rows, err := db.Query(ctx, membersOf, pgx.StrictNamedArgs{"pipelines": pipelines})
-	if err != nil {
+	fail := func(err error) (map[uuid.UUID]PipelineMembers, error) {
 		return nil, fmt.Errorf("read the jobs of %d pipelines: %w", len(pipelines), err)
+	}
+	query := keptTables + membersOf
+	if kept, err := isMigrated(ctx, db); err != nil {
+		return fail(err)
+	} else if !kept {
+		query = originalTables + membersOf
+	}
+	rows, err := db.Query(ctx, query, pgx.StrictNamedArgs{"pipelines": pipelines})
+	if err != nil {
+		return fail(err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[memberRow])
 	if err != nil {
-		return nil, fmt.Errorf("read the jobs of %d pipelines: %w", len(pipelines), err)
+		return fail(err)
 	}
 	result := make(map[uuid.UUID]PipelineMembers, len(pipelines))
 	for _, row := range found {

@@ -74,10 +74,10 @@ const (
 const newestJob = `SELECT coalesce(max(id), 0) FROM data_ingestion_jobs`
 
 const listPipelines = `
-WITH fitting_job AS NOT MATERIALIZED (
+, fitting_job AS NOT MATERIALIZED (
     SELECT j.id, j.pipeline_id, j.state, j.result
-      FROM data_ingestion_jobs j
-     WHERE j.id > @floor AND j.superseded_by IS NULL
+      FROM job j
+     WHERE j.id > @floor
        AND (@type::text IS NULL OR j.job_type = @type)
        -- As bigint, so that an id no column can hold is unknown instead of an error.
        AND (@module::bigint IS NULL OR j.module_type_id = @module)
@@ -93,7 +93,7 @@ WITH fitting_job AS NOT MATERIALIZED (
      -- The original writes no RUNNING: there it is what has begun and has not ended.
      WHERE (@status::text IS NULL OR p.status = @status OR @status = 'RUNNING' AND p.status = 'NOT_STARTED')
        AND (@status::text IS NULL OR p.status <> 'NOT_STARTED' OR (@status = 'RUNNING') = EXISTS (
-               SELECT FROM pipeline_jobs m JOIN data_ingestion_jobs j ON j.id = m.job_id
+               SELECT FROM member m JOIN job j ON j.id = m.job_id
                 WHERE m.pipeline_id = p.id AND j.state IN ('RUNNING', 'FINISHED')
                OFFSET 0)) -- looks up each, instead of hashing all there are
        AND (@has_errors::boolean IS NULL OR (p.status IN ('PARTIAL', 'FAILED')) = @has_errors)
@@ -103,20 +103,20 @@ WITH fitting_job AS NOT MATERIALIZED (
               FROM fitting_job j JOIN fitting_pipeline p ON p.id = j.pipeline_id
              UNION ALL
             SELECT j.id, p.id, NULL
-              FROM pipeline_joins x JOIN fitting_job j ON j.id = x.job_id JOIN fitting_pipeline p ON p.id = x.pipeline_id
+              FROM joined x JOIN fitting_job j ON j.id = x.job_id JOIN fitting_pipeline p ON p.id = x.pipeline_id
              WHERE x.job_id > @floor
              UNION ALL
             SELECT j.id, NULL, j.id
               FROM fitting_job j
              WHERE j.pipeline_id IS NULL AND @status::text IS NULL
                AND (@has_errors::boolean IS NULL OR coalesce(j.state = 'FINISHED' AND j.result = 'ERROR', false) = @has_errors)
-               AND NOT EXISTS (SELECT FROM pipeline_joins x WHERE x.job_id = j.id)) AS member
+               AND NOT EXISTS (SELECT FROM joined x WHERE x.job_id = j.id)) AS found
      GROUP BY pipeline, orphan
 ), item AS MATERIALIZED (
     SELECT n.id, n.pipeline
       FROM newest n
      WHERE @modules::bigint[] IS NULL OR NOT EXISTS (
-               SELECT FROM pipeline_jobs m JOIN data_ingestion_jobs j ON j.id = m.job_id
+               SELECT FROM member m JOIN job j ON j.id = m.job_id
                 WHERE m.pipeline_id = n.pipeline AND NOT coalesce(j.module_type_id = ANY (@modules), false)
                OFFSET 0) -- likewise
      ORDER BY n.id DESC, n.pipeline
@@ -127,26 +127,31 @@ SELECT (SELECT count(*) FROM item) AS found, page.id, page.pipeline
   LEFT JOIN (SELECT * FROM item ORDER BY id DESC, pipeline LIMIT @limit OFFSET @offset) AS page ON true
  ORDER BY page.id DESC, page.pipeline`
 
+// snapshots is a pool or a connection, to read several things of one moment.
+type snapshots interface {
+	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
+}
+
 // Pipelines lists pipelines, and the jobs without one, newest fitting job first.
-func (l *Ledger) Pipelines(ctx context.Context, db Beginner, f PipelineFilter) (page PipelinePage, err error) {
-	// One moment for all statements.
+func (l *Ledger) Pipelines(ctx context.Context, db snapshots, f PipelineFilter) (page PipelinePage, err error) {
 	err = pgx.BeginTxFunc(ctx, db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		entries, err := findPage(ctx, tx, f, &page)
+		kept, err := isMigrated(ctx, tx)
 		if err != nil {
 			return err
 		}
-		page.Items, err = readItems(ctx, tx, entries)
-		return err
+		entries, err := findPage(ctx, tx, kept, f, &page)
+		if err != nil {
+			return err
+		}
+		if page.Items, err = readItems(ctx, tx, kept, entries); err != nil || !kept {
+			return err // the original does not record who asked
+		}
+		return readAuthors(ctx, tx, page.Items)
 	})
 	if err != nil {
 		return PipelinePage{}, fmt.Errorf("list pipelines: %w", err)
 	}
 	return page, nil
-}
-
-// Beginner is a pool or a connection, to read several things of one moment.
-type Beginner interface {
-	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
 }
 
 // entry is a place on a page: a pipeline, or the job without one.
@@ -156,7 +161,7 @@ type entry struct {
 }
 
 // findPage looks for the page in wider and wider windows, and counts.
-func findPage(ctx context.Context, tx pgx.Tx, f PipelineFilter, page *PipelinePage) ([]entry, error) {
+func findPage(ctx context.Context, tx pgx.Tx, kept bool, f PipelineFilter, page *PipelinePage) ([]entry, error) {
 	var newest int64
 	if err := tx.QueryRow(ctx, newestJob).Scan(&newest); err != nil {
 		return nil, err
@@ -164,7 +169,7 @@ func findPage(ctx context.Context, tx pgx.Tx, f PipelineFilter, page *PipelinePa
 	wanted := max(countTo, f.Offset+f.Limit) + 1
 	for window := int64(firstWindow); ; window *= windowGrowth {
 		floor := max(newest-window, 0)
-		found, entries, err := findIn(ctx, tx, f, floor, wanted)
+		found, entries, err := findIn(ctx, tx, kept, f, floor, wanted)
 		if err != nil {
 			return nil, err
 		}
@@ -176,9 +181,13 @@ func findPage(ctx context.Context, tx pgx.Tx, f PipelineFilter, page *PipelinePa
 	}
 }
 
-func findIn(ctx context.Context, tx pgx.Tx, f PipelineFilter, floor int64, wanted int) (found int, entries []entry, err error) {
+func findIn(ctx context.Context, tx pgx.Tx, kept bool, f PipelineFilter, floor int64, wanted int) (found int, entries []entry, err error) {
+	query := originalTables + listPipelines
+	if kept {
+		query = keptTables + listPipelines
+	}
 	// Planned anew for each set of filters: those that are not given vanish from the plan.
-	rows, err := tx.Query(ctx, listPipelines, pgx.QueryExecModeDescribeExec, listArgs(f, floor, wanted))
+	rows, err := tx.Query(ctx, query, pgx.QueryExecModeDescribeExec, listArgs(f, floor, wanted))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -217,10 +226,10 @@ SELECT p.id AS pipeline, p.kind, coalesce(p.status, '') AS stored, p.expected_re
                                    'status_history', j.meta -> 'status_history', 'phases', j.meta -> 'phases')
        END AS meta,
        ` + memberColumns + `
-  FROM (SELECT pipeline_id, job_id FROM pipeline_jobs WHERE pipeline_id = ANY (@pipelines)
+  FROM (SELECT pipeline_id, job_id FROM member WHERE pipeline_id = ANY (@pipelines)
          UNION ALL
         SELECT NULL, unnest(@orphans::bigint[])) AS m
-  JOIN data_ingestion_jobs j ON j.id = m.job_id AND j.superseded_by IS NULL
+  JOIN job j ON j.id = m.job_id
   LEFT JOIN pipelines p ON p.id = m.pipeline_id
   LEFT JOIN carbon_report_modules c ON c.id = j.entity_id AND j.entity_type = 'MODULE_UNIT_SPECIFIC'
   LEFT JOIN carbon_reports r ON r.id = c.carbon_report_id
@@ -237,16 +246,8 @@ type itemRow struct {
 	Member
 }
 
-// authorsOf reads who asked first.
-const authorsOf = `
-SELECT pipeline_id, NULL::bigint AS orphan, (array_agg(actor ORDER BY id))[1]
-  FROM job_requests WHERE pipeline_id = ANY (@pipelines) GROUP BY pipeline_id
- UNION ALL
-SELECT NULL, job_id, (array_agg(actor ORDER BY id))[1]
-  FROM job_requests WHERE job_id = ANY (@orphans::bigint[]) GROUP BY job_id`
-
 // readItems reads what is to be shown of each entry, in their order.
-func readItems(ctx context.Context, tx pgx.Tx, entries []entry) ([]PipelineItem, error) {
+func readItems(ctx context.Context, tx pgx.Tx, kept bool, entries []entry) ([]PipelineItem, error) {
 	items := make([]PipelineItem, len(entries))
 	byPipeline, byOrphan := map[uuid.UUID]*PipelineItem{}, map[int64]*PipelineItem{}
 	pipelines, orphans := []uuid.UUID{}, []int64{}
@@ -260,8 +261,11 @@ func readItems(ctx context.Context, tx pgx.Tx, entries []entry) ([]PipelineItem,
 			orphans = append(orphans, e.job)
 		}
 	}
-	args := pgx.StrictNamedArgs{"pipelines": pipelines, "orphans": orphans}
-	rows, err := tx.Query(ctx, itemMembers, args)
+	query := originalTables + itemMembers
+	if kept {
+		query = keptTables + itemMembers
+	}
+	rows, err := tx.Query(ctx, query, pgx.StrictNamedArgs{"pipelines": pipelines, "orphans": orphans})
 	if err != nil {
 		return nil, err
 	}
@@ -278,19 +282,38 @@ func readItems(ctx context.Context, tx pgx.Tx, entries []entry) ([]PipelineItem,
 		item.Jobs = append(item.Jobs, row.Member)
 		item.Details = append(item.Details, row.MemberDetail)
 	}
-	if rows, err = tx.Query(ctx, authorsOf, args); err != nil {
-		return nil, err
-	}
-	var pipeline *uuid.UUID
-	var orphan *int64
-	var author string
-	_, err = pgx.ForEachRow(rows, []any{&pipeline, &orphan, &author}, func() error {
-		if pipeline != nil {
-			byPipeline[*pipeline].Author = new(author)
+	return items, nil
+}
+
+// authorsOf reads who asked first for each pipeline and, where there is none, for the job. Both
+// lists have a place for every item.
+const authorsOf = `
+(SELECT DISTINCT ON (place) place, r.actor
+   FROM unnest(@pipelines::uuid[]) WITH ORDINALITY AS i (pipeline, place) JOIN job_requests r ON r.pipeline_id = i.pipeline
+  ORDER BY place, r.id)
+ UNION ALL
+(SELECT DISTINCT ON (place) place, r.actor
+   FROM unnest(@orphans::bigint[]) WITH ORDINALITY AS i (job, place) JOIN job_requests r ON r.job_id = i.job
+  ORDER BY place, r.id)`
+
+func readAuthors(ctx context.Context, tx pgx.Tx, items []PipelineItem) error {
+	pipelines, orphans := make([]*uuid.UUID, len(items)), make([]*int64, len(items))
+	for i := range items {
+		if items[i].ID != uuid.Nil {
+			pipelines[i] = &items[i].ID
 		} else {
-			byOrphan[*orphan].Author = new(author)
+			orphans[i] = &items[i].Jobs[0].JobID
 		}
+	}
+	rows, err := tx.Query(ctx, authorsOf, pgx.StrictNamedArgs{"pipelines": pipelines, "orphans": orphans})
+	if err != nil {
+		return err
+	}
+	var place int
+	var author string
+	_, err = pgx.ForEachRow(rows, []any{&place, &author}, func() error {
+		items[place-1].Author = new(author)
 		return nil
 	})
-	return items, err
+	return err
 }

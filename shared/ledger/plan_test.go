@@ -57,7 +57,7 @@ ANALYZE`); err != nil {
 			"tally":         {tallyPipelines, pgx.NamedArgs{"pipelines": pipelines}},
 			"follow":        {follow, pgx.NamedArgs{"from": 1, "to": 2}},
 			"members":       {pipelineMembers, pgx.NamedArgs{"id": pipelines[0]}},
-			"members of":    {membersOf, pgx.NamedArgs{"pipelines": pipelines}},
+			"members of":    {keptTables + membersOf, pgx.NamedArgs{"pipelines": pipelines}},
 			"repetition":    {requestsOfPipeline, pgx.NamedArgs{"pipeline": pipelines[0]}},
 		} {
 			rows, _ := pool.Query(ctx, "EXPLAIN "+c.sql, pgx.QueryExecModeDescribeExec, c.args)

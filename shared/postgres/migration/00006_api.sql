@@ -29,9 +29,8 @@ SELECT pipeline IS NOT NULL AND NOT
 $$;
 -- +goose StatementEnd
 
--- A job that changed is a change to every pipeline that created or joined it. The functions run
--- as their owner and with his search path, for a writer that has no right to our tables, or
--- another path, must not fail here.
+-- A job that changed is a change to every pipeline that created or joined it. The functions
+-- run as their owner and with a fixed search path: who writes the tables need not know ours.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION tidemark_announce_job() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
