@@ -6,13 +6,22 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/local/localtest"
+	"tidemark/shared/postgres"
 )
 
 // TestWatchRestsWhenEveryEarlierWriterHasEnded goes through the looks of one session.
 func TestWatchRestsWhenEveryEarlierWriterHasEnded(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
 	ctx := t.Context()
+	// Transactions of other databases of a server count too, so it has one to itself.
+	pg := localtest.OwnPostgres(t)
+	if _, err := postgres.Migrate(ctx, pg.URL); err != nil {
+		t.Fatal(err)
+	}
+	pool := localtest.Connect(t, pg.URL)
+	b := setupOn(t, pool, pool.Config().ConnConfig)
 	id := b.pipeline(1)
 	conn, err := pgx.ConnectConfig(ctx, b.pool.Config().ConnConfig)
 	b.must(err)
