@@ -1,0 +1,172 @@
+package cost
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// BenchmarkScrape scrapes the exporter's process as Prometheus does, on a quiet database, then
+// while a fleet works at full load on it, then from four sides at once without a pause.
+func BenchmarkScrape(b *testing.B) {
+	d := data(b)
+	e := startExporter(b, d.migrated)
+	b.Logf("on a quiet database       %s", e.scrape(b, 100, 100*time.Millisecond))
+	f := startFleet(b, d.migrated)
+	time.Sleep(5 * time.Second)
+	before, start := f.work(b), time.Now()
+	loaded := e.scrape(b, 600, 100*time.Millisecond)
+	b.Logf("while a fleet works       %s   (%s)", loaded, f.work(b).since(before, time.Since(start)))
+	b.Logf("from four sides at once   %s", e.scrapeByMany(b, 4, 150))
+	other := startPostgresExporter(b, d.migrated)
+	b.Logf("prometheus-postgres-exporter, while the fleet works   %s", other.scrape(b, 30, 100*time.Millisecond))
+	now, most := memory(b, e.pid)
+	b.Logf("memory of the exporter: %.1f MiB, at most %.1f MiB", now, most)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(loaded.quantile(0.99))/1e6, "ms-p99")
+	b.ReportMetric(most, "MiB-at-most")
+}
+
+// exporter is a process that is scraped.
+type exporter struct {
+	pid int
+	url string
+	// says is what a good answer contains.
+	says   string
+	client *http.Client
+}
+
+func startExporter(b *testing.B, database string) *exporter {
+	b.Helper()
+	d, err := deploy()
+	must(b, err)
+	address := freeAddress(b)
+	pid := process(b, []string{"TIDEMARK_DATABASE_URL=" + database, "TIDEMARK_REDIS_URL=" + d.redis.URL},
+		d.binary, "exporter", "--web.listen-address="+address)
+	return awaitExporter(b, pid, address, `tidemark_collector_success{collector="stale"} 1`)
+}
+
+// startPostgresExporter starts Debian's exporter with nothing but the one query.
+func startPostgresExporter(b *testing.B, database string) *exporter {
+	b.Helper()
+	binary, err := exec.LookPath("prometheus-postgres-exporter")
+	if err != nil {
+		b.Fatalf("%v: run `make cost`, which installs it", err)
+	}
+	address := freeAddress(b)
+	pid := process(b, []string{"DATA_SOURCE_NAME=" + strings.Replace(database, "postgres://", "postgresql://", 1) + "&sslmode=disable"},
+		binary, "--web.listen-address="+address, "--extend.query-path=testdata/queries.yaml",
+		"--disable-default-metrics", "--disable-settings-metrics", "--no-collector.database", "--no-collector.bgwriter")
+	return awaitExporter(b, pid, address, `stale_scopes_scopes{`)
+}
+
+func awaitExporter(b *testing.B, pid int, address, says string) *exporter {
+	b.Helper()
+	e := &exporter{pid: pid, url: "http://" + address + "/metrics", says: says, client: &http.Client{Transport: &http.Transport{}}}
+	b.Cleanup(e.client.CloseIdleConnections)
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := e.client.Get(e.url) // uncompressed by the client
+		if err == nil {
+			text, failed := io.ReadAll(answer.Body)
+			must(b, failed)
+			must(b, answer.Body.Close())
+			if strings.Contains(string(text), says) {
+				b.Logf("a page has %d series", strings.Count(string(text), "\n")-strings.Count(string(text), "\n#"))
+				return e
+			}
+			err = fmt.Errorf("%s\n%s", answer.Status, text)
+		}
+		if time.Since(start) > 20*time.Second {
+			b.Fatal(err)
+		}
+	}
+}
+
+// freeAddress returns an address that nobody listens on.
+func freeAddress(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(b, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// scrapes are how long scrapes took, in order of length.
+type scrapes struct{ durations }
+
+func (s scrapes) String() string {
+	return fmt.Sprintf("p50 %s, p99 %s, max %s of %d", millis(s.quantile(0.5)), millis(s.quantile(0.99)), millis(s.quantile(1)), len(s.durations))
+}
+
+// scrape scrapes so many times, a scrape every interval or as soon as the one before has ended.
+func (e *exporter) scrape(b *testing.B, times int, interval time.Duration) scrapes {
+	b.Helper()
+	var took durations
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for range times {
+		<-tick.C
+		start := time.Now()
+		must(b, e.once())
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	return scrapes{took}
+}
+
+// scrapeByMany lets several scrape without a pause.
+func (e *exporter) scrapeByMany(b *testing.B, scrapers, times int) scrapes {
+	b.Helper()
+	var (
+		mu   sync.Mutex
+		all  durations
+		each sync.WaitGroup
+	)
+	for range scrapers {
+		each.Go(func() {
+			for range times {
+				start := time.Now()
+				if err := e.once(); err != nil {
+					b.Error(err)
+					return
+				}
+				mu.Lock()
+				all = append(all, time.Since(start))
+				mu.Unlock()
+			}
+		})
+	}
+	each.Wait()
+	slices.Sort(all)
+	return scrapes{all}
+}
+
+// once scrapes as Prometheus 3 does, which reads the compressed answer to its end.
+func (e *exporter) once() error {
+	r, err := http.NewRequest(http.MethodGet, e.url, nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.4,*/*;q=0.1")
+	r.Header.Set("Accept-Encoding", "gzip")
+	r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "10")
+	answer, err := e.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("scrape: %s", answer.Status)
+	}
+	return nil
+}
