@@ -7,7 +7,7 @@
 //	Migrate    how long `tidemark migrate up` takes, and how long it makes writers wait
 //	Query      a look at freshness beside the original's three queries
 //	Growth     the same look with a tenth of the report modules and jobs
-//	Marks      the same look when every scope has drifted, and when nobody ever folds the marks
+//	Writers    statements of the original's writers with and without the triggers that keep freshness
 //	Scrape     scrapes of the exporter's process while a fleet works at full load, its memory, and
 //	           beside it what one would take instead: prometheus-postgres-exporter with a query
 //

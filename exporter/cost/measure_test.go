@@ -30,6 +30,12 @@ func inTurns(b *testing.B, rounds int, functions ...func() error) []durations {
 	return times
 }
 
+// sorted puts them in order of length, which the others need.
+func (d durations) sorted() durations {
+	slices.Sort(d)
+	return d
+}
+
 // quantile returns the duration that a part of them does not exceed.
 func (d durations) quantile(part float64) time.Duration {
 	return d[min(int(part*float64(len(d))), len(d)-1)]
