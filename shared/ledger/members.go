@@ -89,6 +89,14 @@ func isMigrated(ctx context.Context, db postgres.Querier) (yes bool, err error) 
 	return yes, err
 }
 
+// tables is what a statement about pipelines begins with.
+func tables(kept bool) string {
+	if kept {
+		return keptTables
+	}
+	return originalTables
+}
+
 const membersOf = `
 SELECT p.id AS pipeline, p.kind, p.status AS stored, p.expected_recalc, ` + memberColumns + `
   FROM pipelines p
@@ -112,13 +120,11 @@ func (l *Ledger) Members(ctx context.Context, db postgres.Querier, pipelines ...
 	fail := func(err error) (map[uuid.UUID]PipelineMembers, error) {
 		return nil, fmt.Errorf("read the jobs of %d pipelines: %w", len(pipelines), err)
 	}
-	query := keptTables + membersOf
-	if kept, err := isMigrated(ctx, db); err != nil {
+	kept, err := isMigrated(ctx, db)
+	if err != nil {
 		return fail(err)
-	} else if !kept {
-		query = originalTables + membersOf
 	}
-	rows, err := db.Query(ctx, query, pgx.StrictNamedArgs{"pipelines": pipelines})
+	rows, err := db.Query(ctx, tables(kept)+membersOf, pgx.StrictNamedArgs{"pipelines": pipelines})
 	if err != nil {
 		return fail(err)
 	}

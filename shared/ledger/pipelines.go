@@ -182,12 +182,8 @@ func findPage(ctx context.Context, tx pgx.Tx, kept bool, f PipelineFilter, page 
 }
 
 func findIn(ctx context.Context, tx pgx.Tx, kept bool, f PipelineFilter, floor int64, wanted int) (found int, entries []entry, err error) {
-	query := originalTables + listPipelines
-	if kept {
-		query = keptTables + listPipelines
-	}
 	// Planned anew for each set of filters: those that are not given vanish from the plan.
-	rows, err := tx.Query(ctx, query, pgx.QueryExecModeDescribeExec, listArgs(f, floor, wanted))
+	rows, err := tx.Query(ctx, tables(kept)+listPipelines, pgx.QueryExecModeDescribeExec, listArgs(f, floor, wanted))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -261,11 +257,7 @@ func readItems(ctx context.Context, tx pgx.Tx, kept bool, entries []entry) ([]Pi
 			orphans = append(orphans, e.job)
 		}
 	}
-	query := originalTables + itemMembers
-	if kept {
-		query = keptTables + itemMembers
-	}
-	rows, err := tx.Query(ctx, query, pgx.StrictNamedArgs{"pipelines": pipelines, "orphans": orphans})
+	rows, err := tx.Query(ctx, tables(kept)+itemMembers, pgx.StrictNamedArgs{"pipelines": pipelines, "orphans": orphans})
 	if err != nil {
 		return nil, err
 	}
