@@ -1,0 +1,19 @@
+package local
+
+import "context"
+
+// Prometheus is a throw-away Prometheus server.
+type Prometheus struct{ *site }
+
+// StartPrometheus starts a server on prometheus.yml, one of these files by name; the others
+// are those that it names, such as rules. The error is [os/exec.ErrNotFound] where Prometheus is
+// not installed.
+func StartPrometheus(ctx context.Context, files map[string]string) (*Prometheus, error) {
+	s, err := startSite(ctx, program{"prometheus", func(address string) []string {
+		return []string{"--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=" + address, "--log.level=warn"}
+	}}, files)
+	if err != nil {
+		return nil, err
+	}
+	return &Prometheus{s}, nil
+}
