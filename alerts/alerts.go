@@ -1,37 +1,57 @@
 // Package alerts holds the rules that tell people when derived data is stale.
 //
 // rules/ is for Prometheus, prometheusrule.yaml the same for the Prometheus operator,
-// alertmanager.yml an example of who is told, README.md what to do then. The command line
-// carries them along for `tidemark demo --with-monitoring`.
+// prometheus.yml and alertmanager.yml are examples of a configuration, README.md says what to
+// do when an alert arrives. The program carries the rules and the examples along, for
+// `tidemark demo --with-monitoring`.
 package alerts
 
 import (
 	"embed"
 	"io/fs"
-	"path"
+	"strings"
 )
 
 //go:embed rules/*.yml
 var rules embed.FS
 
-// Alertmanager is the example of a configuration, alertmanager.yml.
-//
-//go:embed alertmanager.yml
-var Alertmanager string
+//go:embed prometheus.yml
+var prometheus string
 
-// Rules returns the rule files by name, for example freshness.yml.
+//go:embed alertmanager.yml
+var alertmanager string
+
+// Addresses are where the parts of a deployment answer, as HOST:PORT.
+type Addresses struct{ Exporter, Worker, Scheduler, Alertmanager string }
+
+// Prometheus returns the files that Prometheus needs for a deployment, by path:
+// prometheus.yml, and the rules that it names.
+func Prometheus(at Addresses) map[string]string {
+	files := Rules()
+	files["prometheus.yml"] = strings.NewReplacer("127.0.0.1:9877", at.Exporter, "127.0.0.1:9878", at.Worker,
+		"127.0.0.1:9879", at.Scheduler, "127.0.0.1:9093", at.Alertmanager).Replace(prometheus)
+	return files
+}
+
+// Alertmanager returns the example of a configuration, with its receivers at this address
+// (HOST:PORT).
+func Alertmanager(receiver string) string {
+	return strings.ReplaceAll(alertmanager, "127.0.0.1:9095", receiver)
+}
+
+// Rules returns the rule files by path, for example rules/freshness.yml.
 func Rules() map[string]string {
 	paths, err := fs.Glob(rules, "rules/*.yml")
 	if err != nil {
-		panic(err) // the pattern above is wrong
+		panic(err) // the pattern is wrong
 	}
 	files := make(map[string]string, len(paths))
-	for _, p := range paths {
-		text, err := rules.ReadFile(p)
+	for _, path := range paths {
+		text, err := rules.ReadFile(path)
 		if err != nil {
 			panic(err) // an embedded file cannot be missing
 		}
-		files[path.Base(p)] = string(text)
+		files[path] = string(text)
 	}
 	return files
 }

@@ -50,7 +50,8 @@ func TestPrometheusRuleIsTaken(t *testing.T) {
 // prometheusRule puts the groups of all files, with their comments, under one resource's spec.
 func prometheusRule() string {
 	var b strings.Builder
-	b.WriteString(`# The rules of rules/ for the Prometheus operator, which must be 0.68 or newer (keep_firing_for).
+	b.WriteString(`# The rules of rules/ for the Prometheus operator. keep_firing_for needs Prometheus 2.42 or newer,
+# and an operator that does not drop it.
 # Made of them by ` + "`go test ./alerts -run TestPrometheusRule -update`" + `: change those.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule

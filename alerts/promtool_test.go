@@ -14,6 +14,12 @@ func TestPromtoolCheck(t *testing.T) {
 	run(t, "promtool", append([]string{"check", "rules", "--lint=all", "--lint-fatal"}, files(t, "rules/*.yml")...)...)
 }
 
+// TestPromtoolCheckConfig: it also takes the example, which names them.
+func TestPromtoolCheckConfig(t *testing.T) {
+	t.Parallel()
+	run(t, "promtool", "check", "config", "prometheus.yml")
+}
+
 // TestPromtoolUnitTests runs tests/, file by file.
 func TestPromtoolUnitTests(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,9 @@ import (
 	"tidemark/shared/local/localtest"
 )
 
+// nobody listens at the port "discard".
+const nobody = "127.0.0.1:9"
+
 // TestRoutes: Alertmanager takes the example, and it brings every alert to its severity's
 // receiver of its team.
 func TestRoutes(t *testing.T) {
@@ -71,7 +74,7 @@ func TestInhibition(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			am := localtest.Alertmanager(t, alerts.Alertmanager)
+			am := localtest.Alertmanager(t, alerts.Alertmanager(nobody))
 			var firing []alert
 			for spec := range strings.FieldsSeq(c.firing) {
 				firing = append(firing, parseAlert(t, spec, labels))
@@ -87,7 +90,7 @@ func TestInhibition(t *testing.T) {
 // TestABrokenYearIsOnePage: whatever is wrong with its modules.
 func TestABrokenYearIsOnePage(t *testing.T) {
 	t.Parallel()
-	am := localtest.Alertmanager(t, alerts.Alertmanager)
+	am := localtest.Alertmanager(t, alerts.Alertmanager(nobody))
 	labels := map[string]map[string]string{}
 	for _, r := range allAlerts(t) {
 		labels[r.Alert] = r.Labels

@@ -46,7 +46,7 @@ func allRules(t *testing.T) []rule {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		var f ruleFile
 		decode(t, name, files[name], &f)
-		stem := strings.TrimSuffix(name, ".yml")
+		stem := strings.TrimSuffix(filepath.Base(name), ".yml")
 		for _, g := range f.Groups {
 			if g.Name != "tidemark-"+stem {
 				t.Errorf("%s: the group %q is not called tidemark-%s", name, g.Name, stem)
@@ -136,7 +136,6 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 		}
 	}
 }
-
 
 // scrapeInterval is the slowest that the rules are made for.
 const scrapeInterval = 30 * time.Second

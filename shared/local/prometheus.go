@@ -5,7 +5,7 @@ import "context"
 // Prometheus is a throw-away Prometheus server.
 type Prometheus struct{ *site }
 
-// StartPrometheus starts a server on prometheus.yml, one of these files by name; the others
+// StartPrometheus starts a server on prometheus.yml, one of these files by path; the others
 // are those that it names, such as rules. The error is [os/exec.ErrNotFound] where Prometheus is
 // not installed.
 func StartPrometheus(ctx context.Context, files map[string]string) (*Prometheus, error) {

@@ -7,9 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 )
 
@@ -34,7 +32,7 @@ type program struct {
 // port between its being found free and being served on.
 const portAttempts = 3
 
-// startSite starts a server in a directory of its own that holds these files.
+// startSite starts a server in a directory of its own that holds these files, by path.
 func startSite(ctx context.Context, p program, files map[string]string) (*site, error) {
 	bin, err := exec.LookPath(p.name)
 	if err != nil {
@@ -44,11 +42,9 @@ func startSite(ctx context.Context, p program, files map[string]string) (*site, 
 	if err != nil {
 		return nil, err
 	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(d.path, name), []byte(text), 0o644); err != nil {
-			d.remove()
-			return nil, err
-		}
+	if err := d.write(files); err != nil {
+		d.remove()
+		return nil, err
 	}
 	var failures []error
 	for range portAttempts {

@@ -114,7 +114,7 @@ func OwnRedis(t testing.TB, settings ...string) string {
 	return r.URL
 }
 
-// Prometheus starts a server on prometheus.yml, one of these files by name, until the test ends.
+// Prometheus starts a server on prometheus.yml, one of these files by path, until the test ends.
 func Prometheus(t testing.TB, files map[string]string) *local.Prometheus {
 	t.Helper()
 	p, err := local.StartPrometheus(context.Background(), files)
