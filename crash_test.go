@@ -61,7 +61,7 @@ func deploy(t *testing.T) *crash {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	c := newCrash(ctx, t)
+	c := newCrash(ctx, t, localtest.EmptyDatabase(t), localtest.Redis(t))
 	c.run("migrate", "up")
 	for range 2 {
 		c.start("worker", "--lease=2s", "--heartbeat=200ms", "--drain=1s")
@@ -109,10 +109,9 @@ type crash struct {
 	pool   *pgxpool.Pool
 }
 
-func newCrash(ctx context.Context, t *testing.T) *crash {
+func newCrash(ctx context.Context, t *testing.T, database, redis string) *crash {
 	t.Helper()
-	database := localtest.EmptyDatabase(t)
-	c := &crash{ctx: ctx, t: t, dir: t.TempDir(), redis: localtest.Redis(t), pool: localtest.Connect(t, database)}
+	c := &crash{ctx: ctx, t: t, dir: t.TempDir(), redis: redis, pool: localtest.Connect(t, database)}
 	c.binary = filepath.Join(c.dir, "tidemark")
 	if out, err := exec.Command("go", "build", "-o", c.binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -136,8 +135,8 @@ func (c *crash) run(args ...string) {
 	}
 }
 
-// start runs a process until the end of the test.
-func (c *crash) start(args ...string) {
+// start runs a process until the end of the test, and returns its id.
+func (c *crash) start(args ...string) (pid int) {
 	c.t.Helper()
 	cmd := exec.Command(c.binary, args...)
 	cmd.Env = c.env
@@ -159,6 +158,7 @@ func (c *crash) start(args ...string) {
 			c.t.Logf("%s:\n%s", filepath.Base(log.Name()), text)
 		}
 	})
+	return cmd.Process.Pid
 }
 
 // flights writes the file of entries, all of which can be computed.

@@ -10,7 +10,9 @@ type Prometheus struct{ *site }
 // not installed.
 func StartPrometheus(ctx context.Context, files map[string]string) (*Prometheus, error) {
 	s, err := startSite(ctx, program{"prometheus", func(address string) []string {
-		return []string{"--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=" + address, "--log.level=warn"}
+		return []string{"--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=" + address, "--log.level=warn",
+			// What fires before Prometheus knows its Alertmanager is sent again soon.
+			"--rules.alert.resend-delay=2s"}
 	}}, files)
 	if err != nil {
 		return nil, err
