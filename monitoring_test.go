@@ -190,7 +190,7 @@ func monitor(t *testing.T) *monitoring {
 	m.awaitQuiet()
 	m.alertmanager = localtest.Alertmanager(t, hasten(alerts.Alertmanager(m.told.address), 500*time.Millisecond)).URL
 	m.at.Alertmanager = strings.TrimPrefix(m.alertmanager, "http://")
-	files := alerts.Prometheus(m.at)
+	files := alerts.Prometheus(m.at, 250*time.Millisecond)
 	for path, text := range files {
 		files[path] = hasten(text, 4*time.Second)
 	}

@@ -10,6 +10,9 @@ import (
 	"embed"
 	"io/fs"
 	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
 )
 
 //go:embed rules/*.yml
@@ -25,11 +28,13 @@ var alertmanager string
 type Addresses struct{ Exporter, Worker, Scheduler, Alertmanager string }
 
 // Prometheus returns the files that Prometheus needs for a deployment, by path:
-// prometheus.yml, and the rules that it names.
-func Prometheus(at Addresses) map[string]string {
+// prometheus.yml, and the rules that it names. It scrapes, and evaluates them, once in an
+// interval.
+func Prometheus(at Addresses, interval time.Duration) map[string]string {
 	files := Rules()
 	files["prometheus.yml"] = strings.NewReplacer("127.0.0.1:9877", at.Exporter, "127.0.0.1:9878", at.Worker,
-		"127.0.0.1:9879", at.Scheduler, "127.0.0.1:9093", at.Alertmanager).Replace(prometheus)
+		"127.0.0.1:9879", at.Scheduler, "127.0.0.1:9093", at.Alertmanager,
+		"_interval: 15s", "_interval: "+model.Duration(interval).String()).Replace(prometheus)
 	return files
 }
 
