@@ -19,7 +19,7 @@ func BenchmarkScrape(b *testing.B) {
 	d := data(b)
 	e := startExporter(b, d.migrated)
 	b.Logf("on a quiet database       %s", e.scrape(b, 100, 100*time.Millisecond))
-	f := startFleet(b, d.migrated)
+	f := startFleet(b, d.migrated, 4)
 	time.Sleep(5 * time.Second)
 	before, start := f.work(b), time.Now()
 	loaded := e.scrape(b, 600, 100*time.Millisecond)
