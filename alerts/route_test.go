@@ -68,6 +68,9 @@ func TestInhibition(t *testing.T) {
 		"one page for one scope": {
 			"AggregationFailed,year=2025,module_type_id=2 ScopeDrifted,year=2025,module_type_id=2 ScopeDrifted,year=2024,module_type_id=2 AggregationTooOld,year=2024,module_type_id=2 AggregationTooOld,year=2023,module_type_id=2 FreshnessBudgetBurnsSlowly",
 			"AggregationFailed,year=2025,module_type_id=2 ScopeDrifted,year=2024,module_type_id=2 AggregationTooOld,year=2023,module_type_id=2"},
+		"an aggregation hangs": {
+			"AggregationStuck,year=2025,module_type_id=2 PipelineDoesNotEnd,kind=csv_ingest RecalculationFailed",
+			"AggregationStuck,year=2025,module_type_id=2 RecalculationFailed"},
 		"the budget alone": {
 			"FreshnessBudgetBurnsFast FreshnessBudgetBurnsSlowly AggregationTooOld,year=2023,module_type_id=2",
 			"FreshnessBudgetBurnsFast AggregationTooOld,year=2023,module_type_id=2"},
