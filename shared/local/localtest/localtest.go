@@ -114,6 +114,17 @@ func OwnRedis(t testing.TB, settings ...string) *local.Redis {
 	return r
 }
 
+// Failover starts a Redis with a replica and a sentinel.
+func Failover(t testing.TB) *local.Failover {
+	t.Helper()
+	f, err := local.StartFailover(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Stop)
+	return f
+}
+
 func create(t testing.TB, pg *local.Postgres, options string) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))
