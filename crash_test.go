@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -61,63 +60,33 @@ func TestStoppedWorker(t *testing.T) {
 	c.check(job, 2)
 }
 
-// TestWorkerOutOfMemory takes the memory from a worker in the middle of a recalculation: the
-// process dies, another does the work.
-func TestWorkerOutOfMemory(t *testing.T) {
-	t.Parallel()
-	c := deploy(t, "GOGC=off") // so that what it computes next needs memory
-	pid, job := c.awaitProgress()
-	limit := syscall.Rlimit{Cur: 1, Max: 1}
-	if _, _, errno := syscall.Syscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_DATA, uintptr(unsafe.Pointer(&limit)), 0, 0, 0); errno != 0 {
-		t.Fatal(errno)
-	}
-	limited := time.Now()
-	c.awaitQuiet()
-	t.Logf("done by another after %.1f s", time.Since(limited).Seconds())
-	c.check(job, 2)
-	if !strings.Contains(c.logs(), "out of memory") && !strings.Contains(c.logs(), "cannot allocate memory") {
-		t.Error("no worker died of it")
-	}
-}
-
-// TestStormOfTerminations sends a worker one SIGTERM after the other in the middle of a
-// recalculation: it ends as after the first one. The run does not count, and another worker
-// goes on at once.
-func TestStormOfTerminations(t *testing.T) {
-	t.Parallel()
-	c := deploy(t)
-	pid, job := c.awaitProgress()
-	storm := time.Now()
-	for syscall.Kill(pid, syscall.SIGTERM) == nil && time.Since(storm) < 2*crashLease {
-		time.Sleep(20 * time.Millisecond)
-	}
-	c.awaitQuiet()
-	t.Logf("done by another after %.1f s", time.Since(storm).Seconds())
-	c.check(job, 1)
-}
-
 // crashLease is the workers' lease.
 const crashLease = 2 * time.Second
 
 // deploy starts two workers and a scheduler, and loads entries whose recalculation takes some seconds.
-func deploy(t *testing.T, env ...string) *crash {
+func deploy(t *testing.T) *crash {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	c := newCrash(ctx, t)
-	c.env = append(c.env, env...)
 	c.run("migrate", "up")
 	for range 2 {
 		c.worker()
 	}
 	c.scheduler()
-	c.run("load", "reference", "airports", c.file("airports.csv"))
-	c.run("load", "factors", "--type=plane", "--year=2025", "--wait", c.file("factors_plane.csv"))
-	c.run("load", "entries", "--type=plane", "--year=2025", "--create-units", c.flights())
+	c.load(crashEntries)
 	return c
 }
 
-func (c *crash) worker() (pid int) {
+// load loads entries, which requests their recalculation.
+func (c *crash) load(entries int) {
+	c.t.Helper()
+	c.run("load", "reference", "airports", c.file("airports.csv"))
+	c.run("load", "factors", "--type=plane", "--year=2025", c.file("factors_plane.csv"))
+	c.run("load", "entries", "--type=plane", "--year=2025", "--create-units", c.flights(entries))
+}
+
+func (c *crash) worker() *process {
 	return c.start("worker", "--lease="+crashLease.String(), "--heartbeat=200ms", "--drain=1s")
 }
 
@@ -224,8 +193,14 @@ func (c *crash) logs() (all string) {
 	return all
 }
 
+// process is one that a test started.
+type process struct {
+	pid    int
+	exited chan struct{}
+}
+
 // start runs a process until the end of the test.
-func (c *crash) start(args ...string) (pid int) {
+func (c *crash) start(args ...string) *process {
 	c.t.Helper()
 	cmd := exec.Command(c.binary, args...)
 	cmd.Env = c.env
@@ -237,21 +212,23 @@ func (c *crash) start(args ...string) (pid int) {
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
+	p := &process{cmd.Process.Pid, make(chan struct{})}
+	go func() { _ = cmd.Wait(); close(p.exited) }()
 	c.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGCONT)
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		<-p.exited
 		log.Close()
 		if c.t.Failed() {
 			text, _ := os.ReadFile(log.Name())
 			c.t.Logf("%s:\n%s", filepath.Base(log.Name()), text)
 		}
 	})
-	return cmd.Process.Pid
+	return p
 }
 
 // flights writes the file of entries, all of which can be computed.
-func (c *crash) flights() string {
+func (c *crash) flights(entries int) string {
 	path := c.file("many.csv")
 	f, err := os.Create(path)
 	if err != nil {
@@ -260,7 +237,7 @@ func (c *crash) flights() string {
 	defer f.Close()
 	w := bufio.NewWriter(f)
 	fmt.Fprintln(w, "unit_institutional_id,origin_iata,destination_iata,user_institutional_id,departure_date,number_of_trips,cabin_class,note")
-	for i := range crashEntries {
+	for i := range entries {
 		fmt.Fprintf(w, "UNIT%d,GVA,%s,P1,2025-03-01,%d,economy,\n", i%50, []string{"LHR", "JFK", "NRT", "FRA"}[i%4], 1+i%3)
 	}
 	if err := w.Flush(); err != nil {
