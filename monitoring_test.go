@@ -174,7 +174,7 @@ func monitor(t *testing.T) *monitoring {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	pg := localtest.OwnPostgres(t)
-	m := &monitoring{crash: newCrash(ctx, t, pg.URL, localtest.OwnRedis(t)), pg: pg, told: startReceiver(t)}
+	m := &monitoring{crash: newCrashOn(ctx, t, pg.URL, localtest.OwnRedis(t).URL), pg: pg, told: startReceiver(t)}
 	// An address of the loopback network that nobody else has: the ports are free on it, also
 	// for an exporter that is started again.
 	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
@@ -200,7 +200,7 @@ func monitor(t *testing.T) *monitoring {
 }
 
 func (m *monitoring) startExporter() {
-	m.exporter = m.start("exporter", "--web.listen-address="+m.at.Exporter)
+	m.exporter = m.start("exporter", "--web.listen-address="+m.at.Exporter).pid
 }
 
 // hurry is how many times faster than shipped the tests let time pass.
