@@ -13,7 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write prometheusrule.yaml anew")
 
-// TestPrometheusRule: the rules for the Prometheus operator are those for Prometheus.
+// TestPrometheusRule: the rules for the Prometheus operator are those for Prometheus, all of them,
+// in a resource as it takes it.
 func TestPrometheusRule(t *testing.T) {
 	t.Parallel()
 	const path = "prometheusrule.yaml"
@@ -26,18 +27,13 @@ func TestPrometheusRule(t *testing.T) {
 	if read(t, path) != want {
 		t.Errorf("%s is not what the rules make; write it anew with `go test ./alerts -run TestPrometheusRule -update`", path)
 	}
-}
-
-// TestPrometheusRuleIsTaken: as the operator's Prometheus gets it, with all that is in the files.
-func TestPrometheusRuleIsTaken(t *testing.T) {
-	t.Parallel()
 	var resource struct {
 		APIVersion string         `yaml:"apiVersion"`
 		Kind       string         `yaml:"kind"`
 		Metadata   map[string]any `yaml:"metadata"`
 		Spec       ruleFile       `yaml:"spec"`
 	}
-	decode(t, "prometheusrule.yaml", read(t, "prometheusrule.yaml"), &resource)
+	decode(t, path, read(t, path), &resource)
 	rules := 0
 	for _, g := range resource.Spec.Groups {
 		rules += len(g.Rules)

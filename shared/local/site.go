@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"syscall"
@@ -48,11 +47,12 @@ func startSite(ctx context.Context, p program, files map[string]string) (*site, 
 	}
 	var failures []error
 	for range portAttempts {
-		address, err := freeAddress()
+		ports, err := freePorts(1)
 		if err != nil {
 			failures = append(failures, err)
 			break
 		}
+		address := "127.0.0.1:" + ports[0]
 		s := &site{URL: "http://" + address, dir: d}
 		s.server, err = start(ctx, d, syscall.SIGTERM, s.ready, bin, p.arguments(address)...)
 		if err == nil {
@@ -91,13 +91,4 @@ func (s *site) ready(ctx context.Context) error {
 func (s *site) Stop() {
 	s.server.Stop()
 	s.dir.remove()
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
