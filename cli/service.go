@@ -69,7 +69,7 @@ func schedulerCommand() *cli.Command {
 	d := scheduler.DefaultOptions()
 	return &cli.Command{
 		Name:  "scheduler",
-		Usage: "relay signals that got lost and give the jobs of lost workers back; any number may run",
+		Usage: "relay signals that got lost and give the jobs of lost workers back; any number may run, one leads",
 		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			durationFlag("relay-interval", d.RelayInterval, "`TIME` between two looks for jobs without a signal"),
 			durationFlag("relay-grace", d.RelayGrace, "`TIME` that a requester has to send the signal itself"),

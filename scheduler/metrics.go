@@ -16,6 +16,8 @@ import (
 // values from the start, at zero: a series that begins with its first event loses that event
 // to rate(). Where several schedulers run, each counts what it did itself.
 type metrics struct {
+	leader         prometheus.Gauge
+	transitions    *prometheus.CounterVec
 	relayed        *prometheus.CounterVec
 	reaped         *prometheus.CounterVec
 	signalFailures *prometheus.CounterVec
@@ -31,6 +33,13 @@ const (
 	compactorLoop = "compactor"
 )
 
+// What becomes of a leader's place.
+const (
+	termGained     = "gained"
+	termLost       = "lost"
+	termHandedOver = "handed_over"
+)
+
 // renumbered is the kind of a relayed signal that got a new task id; the others are
 // the [signal.Presence] after which it was sent.
 const renumbered = "renumbered"
@@ -44,6 +53,10 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		return with.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
+		leader: with.NewGauge(prometheus.GaugeOpts{Name: "tidemark_scheduler_leader",
+			Help: "1 while this scheduler is the one that works, 0 while it stands by."}),
+		transitions: counter("tidemark_scheduler_leader_transitions_total",
+			"Times that this scheduler became the leader, or was one no longer.", "transition"),
 		relayed: counter("tidemark_scheduler_relayed_signals_total",
 			"Signals that the relay sent for waiting jobs that had no live one.", "job_type", "kind"),
 		reaped: counter("tidemark_scheduler_reaped_jobs_total",
@@ -59,6 +72,9 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		lastSuccess: with.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tidemark_scheduler_last_success_timestamp_seconds",
 			Help: "When a look over the record last ended well, by the clock of this process; 0 before the first one that did."}, []string{"loop"}),
+	}
+	for _, transition := range []string{termGained, termLost, termHandedOver} {
+		m.transitions.WithLabelValues(transition)
 	}
 	for _, c := range job.Configs() {
 		for _, kind := range []string{string(signal.Sent), string(signal.Rerun), renumbered} {

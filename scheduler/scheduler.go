@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/shared/ledger"
@@ -72,9 +73,10 @@ func (o Options) validate() error {
 	return o.Web.Validate()
 }
 
-// Scheduler runs the relay, the reaper and the compactor.
+// Scheduler stands for election and, while it leads, repairs.
 type Scheduler struct {
 	opts    Options
+	timing  timing
 	metrics *metrics
 }
 
@@ -84,7 +86,7 @@ func New(o Options) (*Scheduler, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
-	return &Scheduler{opts: o, metrics: newMetrics(o.Registry)}, nil
+	return &Scheduler{opts: o, timing: defaultTiming(), metrics: newMetrics(o.Registry)}, nil
 }
 
 // schedulerConns: each loop needs one.
@@ -117,18 +119,25 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	defer stopPages()
 
-	signals := signal.NewSender(rdb)
-	relay := &relay{opts: s.opts, db: pool, signals: signals, metrics: s.metrics, seen: map[flight]time.Time{}}
-	reaper := &reaper{opts: s.opts, db: pool, signals: signals, metrics: s.metrics}
-	compactor := &compactor{db: pool, log: s.opts.Logger}
 	s.opts.Logger.Info("scheduler started")
+	election := &election{config: sessionOf(pool.Config().ConnConfig), timing: s.timing, metrics: s.metrics, log: s.opts.Logger}
+	if err := election.run(ctx, func(ctx context.Context) { s.lead(ctx, pool, signal.NewSender(rdb)) }); err != nil {
+		return fmt.Errorf("scheduler: %w", err)
+	}
+	s.opts.Logger.Info("scheduler stopped")
+	return nil
+}
+
+// lead runs the loops until ctx ends.
+func (s *Scheduler) lead(ctx context.Context, db *pgxpool.Pool, signals *signal.Sender) {
+	relay := &relay{opts: s.opts, db: db, signals: signals, metrics: s.metrics, seen: map[flight]time.Time{}}
+	reaper := &reaper{opts: s.opts, db: db, signals: signals, metrics: s.metrics}
+	compactor := &compactor{db: db, log: s.opts.Logger}
 	var loops sync.WaitGroup
 	loops.Go(func() { every(ctx, s.opts.RelayInterval, s.metrics.watched(relayLoop, relay.tick)) })
 	loops.Go(func() { every(ctx, s.opts.ReapInterval, s.metrics.watched(reaperLoop, reaper.tick)) })
 	loops.Go(func() { every(ctx, compactInterval, s.metrics.watched(compactorLoop, compactor.tick)) })
 	loops.Wait()
-	s.opts.Logger.Info("scheduler stopped")
-	return nil
 }
 
 // every calls tick now, then after each interval, until ctx ends.
