@@ -3,7 +3,9 @@
 // The relay looks for jobs that wait without a live signal, because the requester died
 // before it could send one, or Redis lost it, and signals them. The reaper looks for
 // jobs that run without a live worker and gives them back. Both read only what waits or
-// runs. The compactor folds what shared/freshness keeps, so that looks at it stay short.
+// runs. The sweeper removes tasks from Redis that outlived their use: a failed job's task stays in
+// asynq's archive, for people to see and to run again, until a later job of its scope has come to
+// an end. The compactor folds what shared/freshness keeps, so that looks at it stay short.
 //
 // # One leader
 //

@@ -20,6 +20,7 @@ type metrics struct {
 	transitions    *prometheus.CounterVec
 	relayed        *prometheus.CounterVec
 	reaped         *prometheus.CounterVec
+	swept          *prometheus.CounterVec
 	signalFailures *prometheus.CounterVec
 	ticks          *prometheus.HistogramVec
 	tickFailures   *prometheus.CounterVec
@@ -30,6 +31,7 @@ type metrics struct {
 const (
 	relayLoop     = "relay"
 	reaperLoop    = "reaper"
+	sweeperLoop   = "sweeper"
 	compactorLoop = "compactor"
 )
 
@@ -61,6 +63,8 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			"Signals that the relay sent for waiting jobs that had no live one.", "job_type", "kind"),
 		reaped: counter("tidemark_scheduler_reaped_jobs_total",
 			"Jobs taken from workers that gave no sign of life for a lease, by what became of them.", "job_type", "fate"),
+		swept: counter("tidemark_scheduler_swept_tasks_total",
+			"Tasks removed from Redis because what they stood for is settled.", "job_type"),
 		signalFailures: counter("tidemark_scheduler_signal_failures_total",
 			"Times that Redis did not take, or not tell of, a signal.", "loop"),
 		ticks: with.NewHistogramVec(prometheus.HistogramOpts{
@@ -77,6 +81,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		m.transitions.WithLabelValues(transition)
 	}
 	for _, c := range job.Configs() {
+		m.swept.WithLabelValues(string(c.JobType))
 		for _, kind := range []string{string(signal.Sent), string(signal.Rerun), renumbered} {
 			m.relayed.WithLabelValues(string(c.JobType), kind)
 		}
@@ -87,7 +92,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	for _, loop := range []string{relayLoop, reaperLoop} {
 		m.signalFailures.WithLabelValues(loop)
 	}
-	for _, loop := range []string{relayLoop, reaperLoop, compactorLoop} {
+	for _, loop := range []string{relayLoop, reaperLoop, sweeperLoop, compactorLoop} {
 		m.ticks.WithLabelValues(loop)
 		m.tickFailures.WithLabelValues(loop)
 		m.lastSuccess.WithLabelValues(loop)

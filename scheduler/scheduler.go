@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
@@ -90,7 +91,7 @@ func New(o Options) (*Scheduler, error) {
 }
 
 // schedulerConns: each loop needs one.
-const schedulerConns = 3
+const schedulerConns = 4
 
 // Run works until ctx ends and returns nil then. It refuses to start on a schema that does
 // not fit. Redis or PostgreSQL may be away at any later time.
@@ -132,10 +133,12 @@ func (s *Scheduler) Run(ctx context.Context) error {
 func (s *Scheduler) lead(ctx context.Context, db *pgxpool.Pool, signals *signal.Sender) {
 	relay := &relay{opts: s.opts, db: db, signals: signals, metrics: s.metrics, seen: map[flight]time.Time{}}
 	reaper := &reaper{opts: s.opts, db: db, signals: signals, metrics: s.metrics}
+	sweeper := &sweeper{opts: s.opts, db: db, signals: signals, metrics: s.metrics, offsets: map[job.Type]int{}}
 	compactor := &compactor{db: db, log: s.opts.Logger}
 	var loops sync.WaitGroup
 	loops.Go(func() { every(ctx, s.opts.RelayInterval, s.metrics.watched(relayLoop, relay.tick)) })
 	loops.Go(func() { every(ctx, s.opts.ReapInterval, s.metrics.watched(reaperLoop, reaper.tick)) })
+	loops.Go(func() { every(ctx, sweepInterval, s.metrics.watched(sweeperLoop, sweeper.tick)) })
 	loops.Go(func() { every(ctx, compactInterval, s.metrics.watched(compactorLoop, compactor.tick)) })
 	loops.Wait()
 }

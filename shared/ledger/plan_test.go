@@ -58,6 +58,7 @@ ANALYZE`); err != nil {
 			"follow":        {follow, pgx.NamedArgs{"from": 1, "to": 2}},
 			"members":       {pipelineMembers, pgx.NamedArgs{"id": pipelines[0]}},
 			"members of":    {keptTables + membersOf, pgx.NamedArgs{"pipelines": pipelines}},
+			"news":          {listNews, pgx.NamedArgs{"jobs": []int64{1, 2}, "pipelines": pipelines}},
 			"repetition":    {requestsOfPipeline, pgx.NamedArgs{"pipeline": pipelines[0]}},
 		} {
 			rows, _ := pool.Query(ctx, "EXPLAIN "+c.sql, pgx.QueryExecModeDescribeExec, c.args)
