@@ -148,7 +148,7 @@ func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err 
 		return nil, nil
 	}
 	for w.stopping.Err() == nil {
-		claim, sight, err := w.ledger.Claim(ctx, w.control, s, w.opts.Lease)
+		claim, sight, err := w.ledger.Claim(ctx, w.claims, s, w.opts.Lease)
 		if err != nil {
 			w.metrics.claimed(s, sightFailed, nil)
 			return failed, err
