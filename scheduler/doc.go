@@ -5,7 +5,10 @@
 // jobs that run without a live worker and gives them back. Both read only what waits or
 // runs. The sweeper removes tasks from Redis that outlived their use: a failed job's task stays in
 // asynq's archive, for people to see and to run again, until a later job of its scope has come to
-// an end. The compactor folds what shared/freshness keeps, so that looks at it stay short.
+// an end. The calendar requests what the operator's periodic entries ask for (scheduler/periodic).
+// Retention removes history that is older than a setting and needed by nothing. Health says when more
+// waits for workers than should. The compactor folds what shared/freshness keeps, so that looks at
+// it stay short.
 //
 // # One leader
 //
@@ -21,7 +24,9 @@
 // So two leaders at one moment need a process that stood still for longer than the difference. It
 // would do no harm: whatever a loop writes is guarded where it is written, not by who leads.
 // Signals may be doubled; a reap asks again, behind the scope's door, whether the lease is over; a
-// fold takes a lock. The election saves work.
+// task is removed only as it was seen; a periodic entry is served under the lock of its row, which
+// moves on with the request; what is removed from the history is history whoever asks; a fold takes
+// a lock. The election saves work.
 //
 // A session's lock needs a session: straight to the server, or by a pooler in session mode. One in
 // transaction mode hands sessions around; it is recognised, and refused.

@@ -100,7 +100,7 @@ func (e *election) session(ctx context.Context, work func(context.Context)) (led
 	}
 }
 
-// lead works until the place is lost or ctx ends. It returns when the work has ended.
+// lead works until the place is lost or ctx ends. It returns when the work has ended too.
 func (e *election) lead(ctx context.Context, conn *pgx.Conn, pid uint32, good time.Time, work func(context.Context)) error {
 	e.log.Info("leading")
 	e.metrics.leader.Set(1)
@@ -113,7 +113,13 @@ func (e *election) lead(ctx context.Context, conn *pgx.Conn, pid uint32, good ti
 	}()
 	err := e.hold(ctx, conn, pid, good)
 	stop()
-	<-done
+	// A loop that hangs for a moment, in a Redis that is away, keeps nobody from taking over.
+	select {
+	case <-done:
+	case <-time.After(e.timing.check):
+		e.hangUp(ctx, conn)
+		<-done
+	}
 	e.metrics.leader.Set(0)
 	if ctx.Err() != nil {
 		e.metrics.transitions.WithLabelValues(termHandedOver).Inc()

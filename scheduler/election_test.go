@@ -21,6 +21,8 @@ type office struct {
 	// held counts the leaders of this moment, most is how many there ever were at once, by the
 	// word of those who worked.
 	held, most atomic.Int32
+	// hang keeps work that has been told to end from ending; nil does not.
+	hang chan struct{}
 }
 
 type candidate struct {
@@ -49,6 +51,9 @@ func (o *office) stand(url string) *candidate {
 				o.most.Store(n)
 			}
 			<-ctx.Done()
+			if o.hang != nil {
+				<-o.hang
+			}
 			o.held.Add(-1)
 		})
 	})
@@ -81,6 +86,22 @@ func TestLeaderHandsOver(t *testing.T) {
 		t.Errorf("gained %v, handed over %v, lost %v", first.times(termGained), first.times(termHandedOver), first.times(termLost))
 	}
 	o.wantNeverTwo()
+}
+
+// A loop that does not end at once, since its Redis is away, keeps no other scheduler from leading.
+func TestLeaderThatHangsHandsOver(t *testing.T) {
+	t.Parallel()
+	o := &office{field: setup(t), hang: make(chan struct{})}
+	first := o.stand(o.database)
+	o.awaitLeader(first)
+	second := o.stand(o.database)
+	go first.stop()
+	o.awaitLeader(second)
+	close(o.hang)
+	first.stop()
+	if first.times(termHandedOver) != 1 || first.leads() {
+		t.Errorf("handed over %v", first.times(termHandedOver))
+	}
 }
 
 func TestLeaderThatIsCutOffStopsAndStandsBy(t *testing.T) {
