@@ -113,6 +113,7 @@ func (e *election) lead(ctx context.Context, conn *pgx.Conn, pid uint32, good ti
 	}()
 	err := e.hold(ctx, conn, pid, good)
 	stop()
+	e.metrics.leader.Set(0)
 	// A loop that hangs for a moment, in a Redis that is away, keeps nobody from taking over.
 	select {
 	case <-done:
@@ -120,7 +121,6 @@ func (e *election) lead(ctx context.Context, conn *pgx.Conn, pid uint32, good ti
 		e.hangUp(ctx, conn)
 		<-done
 	}
-	e.metrics.leader.Set(0)
 	if ctx.Err() != nil {
 		e.metrics.transitions.WithLabelValues(termHandedOver).Inc()
 		e.log.Info("leadership handed over")

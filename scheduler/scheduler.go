@@ -91,7 +91,6 @@ func (o Options) validate() error {
 // Scheduler stands for election and, while it leads, repairs.
 type Scheduler struct {
 	opts    Options
-	timing  timing
 	metrics *metrics
 }
 
@@ -101,7 +100,7 @@ func New(o Options) (*Scheduler, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
-	return &Scheduler{opts: o, timing: defaultTiming(), metrics: newMetrics(o.Registry, o.Periodic...)}, nil
+	return &Scheduler{opts: o, metrics: newMetrics(o.Registry, o.Periodic...)}, nil
 }
 
 // schedulerConns: each loop needs one.
@@ -135,7 +134,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer stopPages()
 
 	s.opts.Logger.Info("scheduler started")
-	election := &election{config: sessionOf(pool.Config().ConnConfig), timing: s.timing, metrics: s.metrics, log: s.opts.Logger}
+	election := &election{config: sessionOf(pool.Config().ConnConfig), timing: defaultTiming(), metrics: s.metrics, log: s.opts.Logger}
 	if err := election.run(ctx, func(ctx context.Context) { s.lead(ctx, pool, signal.NewSender(rdb)) }); err != nil {
 		return fmt.Errorf("scheduler: %w", err)
 	}
