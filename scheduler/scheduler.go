@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"tidemark/scheduler/periodic"
 	"tidemark/shared/job"
@@ -135,7 +136,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 	s.opts.Logger.Info("scheduler started")
 	election := &election{config: sessionOf(pool.Config().ConnConfig), timing: defaultTiming(), metrics: s.metrics, log: s.opts.Logger}
-	if err := election.run(ctx, func(ctx context.Context) { s.lead(ctx, pool, signal.NewSender(rdb)) }); err != nil {
+	if err := election.run(ctx, func(ctx context.Context) { s.lead(ctx, pool, rdb) }); err != nil {
 		return fmt.Errorf("scheduler: %w", err)
 	}
 	s.opts.Logger.Info("scheduler stopped")
@@ -143,7 +144,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 }
 
 // lead runs the loops until ctx ends.
-func (s *Scheduler) lead(ctx context.Context, db *pgxpool.Pool, signals *signal.Sender) {
+func (s *Scheduler) lead(ctx context.Context, db *pgxpool.Pool, rdb redis.UniversalClient) {
+	signals := signal.NewSender(rdb)
 	relay := &relay{opts: s.opts, db: db, signals: signals, metrics: s.metrics, seen: map[flight]time.Time{}}
 	reaper := &reaper{opts: s.opts, db: db, signals: signals, metrics: s.metrics}
 	sweeper := &sweeper{opts: s.opts, db: db, signals: signals, metrics: s.metrics, offsets: map[job.Type]int{}}
@@ -158,6 +160,7 @@ func (s *Scheduler) lead(ctx context.Context, db *pgxpool.Pool, signals *signal.
 	loops.Go(func() { every(ctx, calendarInterval, s.metrics.watched(calendarLoop, calendar.tick)) })
 	loops.Go(func() { every(ctx, retainInterval, s.metrics.watched(retentionLoop, retention.tick)) })
 	loops.Go(func() { every(ctx, healthInterval, s.metrics.watched(healthLoop, health.tick)) })
+	loops.Go(func() { signal.WatchEviction(ctx, rdb, s.opts.Logger, s.metrics.evictionWarnings) })
 	loops.Go(func() { every(ctx, compactInterval, s.metrics.watched(compactorLoop, compactor.tick)) })
 	loops.Wait()
 	s.metrics.forget()

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy stands between a client and its PostgreSQL or Redis, to be cut and stalled.
@@ -21,7 +22,9 @@ type Proxy struct {
 	// stalled holds every byte back; down closes what is open and refuses what comes.
 	stalled, down, closed bool
 	// left is how many bytes of the server pass before the proxy goes down; -1 is no limit.
-	left  int
+	left int
+	// delay is how long what the server says is on its way.
+	delay time.Duration
 	conns map[net.Conn]struct{}
 }
 
@@ -89,8 +92,13 @@ func (p *Proxy) Stall() { p.set(func() { p.stalled = true }) }
 // CutAfter cuts when the server has sent more than n bytes from now on; those n arrive.
 func (p *Proxy) CutAfter(n int) { p.set(func() { p.left = n }) }
 
-// Restore ends a cut or a stall, and forgets about a cut to come.
-func (p *Proxy) Restore() { p.set(func() { p.stalled, p.down, p.left = false, false, -1 }) }
+// Delay makes every answer of the server take this much longer.
+func (p *Proxy) Delay(by time.Duration) { p.set(func() { p.delay = by }) }
+
+// Restore ends a cut, a stall or a delay, and forgets about a cut to come.
+func (p *Proxy) Restore() {
+	p.set(func() { p.stalled, p.down, p.left, p.delay = false, false, -1, 0 })
+}
 
 // MoveTo lets new connections reach another server, as a name that is given to it.
 func (p *Proxy) MoveTo(t testing.TB, databaseURL string) {
@@ -124,7 +132,7 @@ func (p *Proxy) accept(listener net.Listener) {
 			continue
 		}
 		go p.pump(client, server, func(n int) int { return n })
-		go p.pump(server, client, p.spend)
+		go p.pump(server, client, p.answer)
 	}
 }
 
@@ -140,8 +148,12 @@ func (p *Proxy) admit(conns ...net.Conn) bool {
 	return true
 }
 
-// spend returns how many of n bytes of the server may pass.
-func (p *Proxy) spend(n int) int {
+// answer delays n bytes of the server and returns how many of them may pass.
+func (p *Proxy) answer(n int) int {
+	p.mu.Lock()
+	delay := p.delay
+	p.mu.Unlock()
+	time.Sleep(delay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left < 0 {
