@@ -4,7 +4,7 @@
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install the apt packages that are missing (PostgreSQL, Redis, a C compiler)
+setup: ## install the apt packages that are missing (PostgreSQL, Redis, Prometheus, Alertmanager, a C compiler)
 	@./scripts/setup
 
 build: ## bin/tidemark

@@ -154,8 +154,13 @@ var built = sync.OnceValues(func() (path string, err error) {
 
 func newCrash(ctx context.Context, t *testing.T) *crash {
 	t.Helper()
-	database := localtest.EmptyDatabase(t)
-	c := &crash{ctx: ctx, t: t, dir: t.TempDir(), redis: localtest.Redis(t), pool: localtest.Connect(t, database)}
+	return newCrashOn(ctx, t, localtest.EmptyDatabase(t), localtest.Redis(t))
+}
+
+// newCrashOn is newCrash on servers of the test's own.
+func newCrashOn(ctx context.Context, t *testing.T, database, redis string) *crash {
+	t.Helper()
+	c := &crash{ctx: ctx, t: t, dir: t.TempDir(), redis: redis, pool: localtest.Connect(t, database)}
 	var err error
 	if c.binary, err = built(); err != nil {
 		t.Fatal(err)

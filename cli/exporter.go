@@ -20,7 +20,7 @@ const (
 	apiConns    = 4
 )
 
-// defaultScopeSeries is more than most have, at two or three series each.
+// defaultScopeSeries is more than most have, at two to five series each.
 const defaultScopeSeries = 1000
 
 const (

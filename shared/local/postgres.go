@@ -75,9 +75,12 @@ func (p *Postgres) start(ctx context.Context) (err error) {
 	return err
 }
 
-// Restart stops the server, ending its sessions, and starts it again on its data.
+// Halt stops the server, ending its sessions, and keeps its data for a Restart.
+func (p *Postgres) Halt() { p.server.Stop() }
+
+// Restart stops the server, where it runs, and starts it again on its data.
 func (p *Postgres) Restart(ctx context.Context) error {
-	p.server.Stop()
+	p.Halt()
 	return p.start(ctx)
 }
 

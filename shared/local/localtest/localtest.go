@@ -125,6 +125,28 @@ func Failover(t testing.TB) *local.Failover {
 	return f
 }
 
+// Prometheus starts a server on prometheus.yml, one of these files by path, until the test ends.
+func Prometheus(t testing.TB, files map[string]string) *local.Prometheus {
+	t.Helper()
+	p, err := local.StartPrometheus(context.Background(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Stop)
+	return p
+}
+
+// Alertmanager starts a server on this configuration, until the test ends.
+func Alertmanager(t testing.TB, config string) *local.Alertmanager {
+	t.Helper()
+	a, err := local.StartAlertmanager(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Stop)
+	return a
+}
+
 func create(t testing.TB, pg *local.Postgres, options string) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))
