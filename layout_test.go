@@ -20,7 +20,7 @@ var rules = []struct {
 }{
 	{[]string{"tidemark/exporter", "tidemark/exporter/"}, []string{"tidemark/worker", "tidemark/scheduler", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
 	{[]string{"tidemark/worker"}, []string{"tidemark/exporter", "tidemark/scheduler", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
-	{[]string{"tidemark/scheduler"}, []string{"tidemark/exporter", "tidemark/worker", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
+	{[]string{"tidemark/scheduler", "tidemark/scheduler/"}, []string{"tidemark/exporter", "tidemark/worker", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
 	{[]string{"tidemark/shared/"}, []string{"tidemark/exporter", "tidemark/worker", "tidemark/scheduler", "tidemark/cli"}, "shared/ does not know who uses it"},
 	{[]string{"tidemark/shared/job", "tidemark/shared/catalog"}, []string{"tidemark/", "github.com/jackc/", "github.com/hibiken/", "os", "net", "net/http", "database/sql"}, "vocabulary and catalogue are pure"},
 	{[]string{"tidemark/shared/ledger", "tidemark/shared/freshness", "tidemark/shared/emission", "tidemark/shared/ingest"}, []string{"github.com/hibiken/", "github.com/redis/", "tidemark/shared/signal"}, "the record does not know Redis"},

@@ -181,7 +181,7 @@ func (w *Worker) claimAndRun(ctx context.Context, s job.Scope, calculate Calcula
 		return nil, "", "", false, fmt.Errorf("connect for a run of %s: %w", s, err)
 	}
 	defer conn.Release()
-	claim, sight, err = w.ledger.Claim(ctx, w.control, s, w.opts.Lease)
+	claim, sight, err = w.ledger.Claim(ctx, w.claims, s, w.opts.Lease)
 	if err != nil {
 		w.metrics.claimed(s, sightFailed, nil)
 		return nil, "", "", false, err

@@ -55,7 +55,7 @@ func (w *Worker) run(ctx context.Context, conn postgres.Beginner, c *ledger.Clai
 		how = w.giveBack(after, log, c, end, err)
 	case broke:
 		if cause := context.Cause(ctx); errors.Is(cause, errTimeLimit) {
-			err = fmt.Errorf("%w (%s)", errTimeLimit, w.opts.TimeLimit)
+			err = fmt.Errorf("%w (%s): see what held it up (locks, a slow database), or raise --time-limit of the workers, and request the scope again", errTimeLimit, w.opts.TimeLimit)
 		}
 		log.Error("job failed", "err", err, "took", took)
 		how = w.fail(after, log, c, err)

@@ -28,7 +28,9 @@ type Worker struct {
 
 	// data has one connection for each job that runs; a run never waits for it.
 	data *pgxpool.Pool
-	// control carries what must not wait behind calculations: claims, renewals, failures.
+	// claims may wait for requesters, at the doors of their scopes.
+	claims *pgxpool.Pool
+	// control carries what must wait neither behind calculations nor behind claims: renewals, failures.
 	control *pgxpool.Pool
 	rdb     redis.UniversalClient
 	signals *signal.Sender
@@ -51,8 +53,11 @@ var errShutdown = errors.New("the worker shuts down")
 // redisFarewell is how long asynq has to hand its last tasks back to Redis.
 const redisFarewell = 3 * time.Second
 
-// controlConns is enough for short statements of any number of runs.
-const controlConns = 4
+// These are enough for the short statements of any number of runs.
+const (
+	claimConns   = 4
+	controlConns = 2
+)
 
 // New validates the options, the web configuration file with them, and registers the metrics;
 // it connects to nothing.
@@ -147,6 +152,10 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	w.claims, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: claimConns})
+	if err != nil {
+		return err
+	}
 	w.control, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: controlConns})
 	if err != nil {
 		return err
@@ -164,7 +173,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 
 // close closes what open opened, also when it came to an error on the way.
 func (w *Worker) close() {
-	for _, pool := range []*pgxpool.Pool{w.data, w.control} {
+	for _, pool := range []*pgxpool.Pool{w.data, w.claims, w.control} {
 		if pool != nil {
 			pool.Close()
 		}

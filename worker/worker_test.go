@@ -156,7 +156,7 @@ func TestTimeLimitEndsTheRun(t *testing.T) {
 	}}, nil, func(o *worker.Options) { o.TimeLimit = 200 * time.Millisecond })
 	ticket := f.request(planes)
 	f.send(ticket)
-	f.awaitJob(ticket.JobID, "FINISHED ERROR time limit exceeded (200ms)")
+	f.awaitJob(ticket.JobID, "FINISHED ERROR time limit exceeded (200ms): see what held it up (locks, a slow database), or raise --time-limit of the workers, and request the scope again")
 	f.await("the statement has ended", func() bool {
 		return value[int](f, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()`) == 0
 	})

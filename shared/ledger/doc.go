@@ -34,6 +34,8 @@
 //     with a pipeline id that was used before is a repetition: it requests nothing and gets the first answer.
 //   - A run notes with which snapshot it began to read ([Ledger.Begin]); shared/freshness judges by it
 //     what the result can contain.
+//   - What is finished stays. An operator may let history go ([Ledger.Retain]): never the latest job of a
+//     scope nor its latest success, nor what anything refers to.
 //   - A pipeline is a member of the jobs it created, of those it joined, of the aggregations that
 //     follow from either, and of the job that superseded one of these. It is done when they all are.
 //
