@@ -20,7 +20,10 @@ type Redis struct {
 	// Substitute is true for the in-process stand-in of a missing redis-server.
 	Substitute bool
 
-	stop func()
+	// start runs redis-server; nil for the substitute.
+	start   func(context.Context) (*process, error)
+	server  *process
+	release func()
 }
 
 // redisDatabases is how many numbered databases the server has: the tests take
@@ -49,12 +52,14 @@ func StartRedis(ctx context.Context, settings ...string) (*Redis, error) {
 	}
 	args := []string{"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", d.path,
 		"--save", "", "--appendonly", "no", "--databases", fmt.Sprint(redisDatabases), "--maxmemory-policy", "noeviction"}
-	server, err := start(ctx, d, syscall.SIGTERM, ping, bin, append(args, settings...)...)
-	if err != nil {
+	r := &Redis{URL: "redis-socket://" + socket, release: d.remove, start: func(ctx context.Context) (*process, error) {
+		return start(ctx, d, syscall.SIGTERM, ping, bin, append(args, settings...)...)
+	}}
+	if err := r.Start(ctx); err != nil {
 		d.remove()
 		return nil, err
 	}
-	return &Redis{URL: "redis-socket://" + socket, stop: func() { server.Stop(); d.remove() }}, nil
+	return r, nil
 }
 
 // Database returns the URL of a numbered database of this server.
@@ -65,8 +70,22 @@ func (r *Redis) Database(n int) string {
 	return fmt.Sprintf("%s?db=%d", r.URL, n)
 }
 
+// Crash kills the server; what it held is gone. The substitute cannot crash.
+func (r *Redis) Crash() { r.server.end(syscall.SIGKILL) }
+
+// Start starts a server that has crashed, empty.
+func (r *Redis) Start(ctx context.Context) (err error) {
+	r.server, err = r.start(ctx)
+	return err
+}
+
 // Stop ends the server; what it held is gone.
-func (r *Redis) Stop() { r.stop() }
+func (r *Redis) Stop() {
+	if r.server != nil {
+		r.server.Stop()
+	}
+	r.release()
+}
 
 // startSubstitute runs miniredis. Its clock does not run by itself, so locks and
 // heartbeats would never expire: a ticker moves it.
@@ -92,5 +111,5 @@ func startSubstitute() (*Redis, error) {
 		close(done)
 		m.Close()
 	}
-	return &Redis{URL: "redis://" + m.Addr(), Substitute: true, stop: stop}, nil
+	return &Redis{URL: "redis://" + m.Addr(), Substitute: true, release: stop}, nil
 }
