@@ -71,6 +71,7 @@ func (w *world) request(ctx context.Context, t testing.TB, rng *rand.Rand) (wait
 	goOn(600*time.Millisecond, w.attemptHTTP)
 	goOn(3*time.Second, w.attemptCLI)
 	goOn(time.Second, func(ctx context.Context, rng *rand.Rand) { w.attemptTask(ctx, rng, tasks) })
+	goOn(500*time.Millisecond, w.queue)
 	return all.Wait
 }
 
@@ -278,4 +279,10 @@ func (w *world) attemptTask(ctx context.Context, rng *rand.Rand, tasks *asynq.Cl
 		answer = verdict.Unknown
 	}
 	w.journal.note(a, answer, err)
+}
+
+// queue marks some waiting job as other programs on the table do. It is no request.
+func (w *world) queue(ctx context.Context, _ *rand.Rand) {
+	_, _ = w.pool.Exec(ctx, `UPDATE data_ingestion_jobs SET state = 'QUEUED' WHERE id = (
+		SELECT id FROM data_ingestion_jobs WHERE state = 'NOT_STARTED' ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED)`)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // grace is how much later than its commit a transaction may become visible to others.
-const grace = time.Second
+const grace = 2 * time.Second
 
 // The collectors of the record whose gauges are compared with it, and the reasons for staleness.
 const (
@@ -106,17 +106,25 @@ func (j *judge) judgeDrift(s Scrape, tl *timelines) {
 		drifted := slices.Contains(s.Drifted, scope)
 		stale := slices.ContainsFunc(s.Stale, func(x StaleSeries) bool { return x.Scope == scope })
 		if !drifted && !stale {
-			for _, c := range changes {
-				if c.at.Before(at.Add(-grace)) && !j.aggregatedBetween(scope, c.at, s.End) {
-					j.found(UntrueScrape, s.Start, "%s is shown as fresh and current; it changed at %s (transaction %d), and no aggregation has ended since", scope, stamp(c.at), c.xid)
-					break
-				}
+			// An aggregation that ended since the last change ended since all of them.
+			if c, ok := lastBefore(changes, at.Add(-grace)); ok && !j.aggregatedBetween(scope, c.at, s.End) {
+				j.found(UntrueScrape, s.Start, "%s is shown as fresh and current; it changed at %s (transaction %d), and no aggregation has ended since", scope, stamp(c.at), c.xid)
 			}
 		}
 		if drifted && j.currentBetween(scope, changes, at.Add(-grace), s.End) {
 			j.found(UntrueScrape, s.Start, "%s is shown as drifted; its last aggregation had seen every change", scope)
 		}
 	}
+}
+
+// lastBefore returns the last change that was committed before a moment.
+func lastBefore(changes []change, moment time.Time) (last change, ok bool) {
+	for _, c := range changes {
+		if c.at.Before(moment) && c.at.After(last.at) {
+			last, ok = c, true
+		}
+	}
+	return last, ok
 }
 
 // aggregatedBetween reports whether an aggregation that wrote its data ended after one moment
