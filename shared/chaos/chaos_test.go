@@ -100,17 +100,24 @@ func settings(t testing.TB) (duration time.Duration, seed uint64) {
 func run(t *testing.T, dir string, duration time.Duration, seed uint64) *verdict.History {
 	ctx := context.Background()
 	w := newWorld(ctx, t, dir)
-	tormented, stopAll := context.WithTimeout(ctx, duration)
-	defer stopAll()
+	return w.observe(ctx, t, duration, quietPatience, seed, func(ctx context.Context) { w.torment(ctx, t, newPack(seed)) })
+}
+
+// observe lets requesters and scraper go on for a time, beside something that happens to the
+// world, and returns what was noted after all was worked off, or patience was at its end.
+func (w *world) observe(ctx context.Context, t *testing.T, duration, patience time.Duration, seed uint64, something func(context.Context)) *verdict.History {
+	t.Helper()
+	requesting, stopRequesters := context.WithTimeout(ctx, duration)
+	defer stopRequesters()
 	scraping, stopScraper := context.WithCancel(ctx)
 	defer stopScraper()
 	scraped := make(chan struct{})
 	go func() { defer close(scraped); w.scrape(scraping) }()
 	// Who requests what is decided by the seed as well, but not when.
-	requested := w.request(tormented, t, rand.New(rand.NewPCG(seed, 1)))
-	w.torment(tormented, t, newPack(seed))
+	requested := w.request(requesting, t, rand.New(rand.NewPCG(seed, 1)))
+	something(requesting)
 	requested()
-	w.workOff(ctx, t)
+	w.workOff(ctx, t, patience)
 	stopScraper()
 	<-scraped
 	for _, p := range w.members() {
@@ -131,9 +138,9 @@ const quietPatience = 90 * time.Second
 
 // workOff waits until no job waits or runs, and stops the workers. What they still took from Redis
 // as they stopped is worked off by new ones.
-func (w *world) workOff(ctx context.Context, t testing.TB) {
+func (w *world) workOff(ctx context.Context, t testing.TB, patience time.Duration) {
 	t.Helper()
-	deadline := time.Now().Add(quietPatience)
+	deadline := time.Now().Add(patience)
 	active := func() (n int) {
 		if err := w.pool.QueryRow(ctx, `SELECT count(*) FROM data_ingestion_jobs WHERE state <> 'FINISHED'`).Scan(&n); err != nil {
 			return -1
@@ -158,7 +165,7 @@ func (w *world) workOff(ctx context.Context, t testing.TB) {
 		if active() == 0 {
 			return
 		}
-		w.workers = append(w.workers, w.startProcess(t, fmt.Sprintf("worker%d", len(w.workers)+1), "worker", "--lease="+lease.String(), "--heartbeat=300ms", "--max-hold=2s"))
+		w.startWorker(t)
 	}
 }
 

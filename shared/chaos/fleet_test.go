@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -46,7 +47,11 @@ func (w *world) startProcess(t testing.TB, name string, args ...string) *process
 	}
 	p := &process{name: name, args: args, log: log, database: localtest.NewProxy(t, w.postgres.URL), queues: localtest.NewProxy(t, w.redis.URL), done: make(chan struct{})}
 	p.traps.watch(p.database, p.queues)
-	p.env = append(os.Environ(), "TIDEMARK_DATABASE_URL="+p.database.URL, "TIDEMARK_REDIS_URL="+p.queues.URL,
+	user := "user=tidemark"
+	if name == "exporter" {
+		user = "user=exporter"
+	}
+	p.env = append(os.Environ(), "TIDEMARK_DATABASE_URL="+strings.Replace(p.database.URL, "user=tidemark", user, 1), "TIDEMARK_REDIS_URL="+p.queues.URL,
 		"TIDEMARK_WORKER_WEB_LISTEN_ADDRESS=", "TIDEMARK_SCHEDULER_WEB_LISTEN_ADDRESS=")
 	go p.supervise(w.binary)
 	t.Cleanup(func() { p.stop(); log.Close() })

@@ -77,15 +77,23 @@ func (w *world) torment(ctx context.Context, t testing.TB, p *pack) {
 	defer log.Close()
 	// Everything is running first.
 	pause(ctx, 2*time.Second)
+	missed := map[string]int{}
 	for ctx.Err() == nil {
 		c := p.deal()
 		note, struck := w.play(c)
 		fmt.Fprintf(log, "%s %s: %s\n", time.Now().UTC().Format("15:04:05.000"), c, note)
 		if !struck {
 			p.putBack(c)
+			missed[c.point]++
 			continue
 		}
 		pause(ctx, c.gap)
+	}
+	for point, n := range missed {
+		came := slices.ContainsFunc(w.faults, func(f verdict.Fault) bool { return f.Point == point })
+		if n >= 5 && !came {
+			t.Errorf("no worker ever came to the step %s, in %d times that it was waited for: what is sent there has changed", point, n)
+		}
 	}
 }
 

@@ -85,8 +85,9 @@ func newWorld(ctx context.Context, t testing.TB, dir string) *world {
 }
 
 // data are two years of three units, with three entries of each of four types: their kg are given,
-// so that nothing of the formulas matters here.
+// so that nothing of the formulas matters here. The exporter has a user of its own.
 const data = `
+CREATE ROLE exporter SUPERUSER LOGIN;
 INSERT INTO units (provider, institutional_code, institutional_id, name, level, is_active)
 SELECT 'TEST', 'U' || u, 'U' || u, 'unit ' || u, 4, true FROM generate_series(1, 3) AS u;
 INSERT INTO carbon_reports (year, unit_id, overall_status) SELECT y, u.id, 0 FROM generate_series(2024, 2025) AS y, units u;
@@ -99,12 +100,19 @@ SELECT t, m.id, json_build_object('name', 'natural_gas', 'category', 'co2', '__k
 // callers is how many accounts the requesters of the API take turns with: each has a limit.
 const callers = 6
 
+// hold is short: requests never end, and with them the recalculations that an aggregation waits for.
+const hold = "--max-hold=2s"
+
+func (w *world) startWorker(t testing.TB) {
+	t.Helper()
+	w.workers = append(w.workers, w.startProcess(t, fmt.Sprintf("worker%d", len(w.workers)+1), "worker", "--concurrency=3",
+		"--lease="+lease.String(), "--heartbeat=300ms", "--drain=500ms", "--time-limit=20s", hold))
+}
+
 func (w *world) startFleet(t testing.TB) {
 	t.Helper()
-	hold := "--max-hold=2s"
-	for n := range 3 {
-		w.workers = append(w.workers, w.startProcess(t, fmt.Sprintf("worker%d", n+1), "worker", "--concurrency=3",
-			"--lease="+lease.String(), "--heartbeat=300ms", "--drain=500ms", "--time-limit=20s", hold))
+	for range 3 {
+		w.startWorker(t)
 	}
 	for n := range 2 {
 		w.schedulers = append(w.schedulers, w.startProcess(t, fmt.Sprintf("scheduler%d", n+1), "scheduler",
