@@ -3,12 +3,14 @@ package chaos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -116,7 +118,7 @@ func (w *world) observe(ctx context.Context, t *testing.T, duration, patience ti
 	// Who requests what is decided by the seed as well, but not when.
 	requested := w.request(requesting, t, rand.New(rand.NewPCG(seed, 1)))
 	something(requesting)
-	requested()
+	must(t, w.lastSignals(ctx, func() { stopRequesters(); requested() }))
 	w.workOff(ctx, t, patience)
 	stopScraper()
 	<-scraped
@@ -130,6 +132,26 @@ func (w *world) observe(ctx context.Context, t *testing.T, duration, patience ti
 	must(t, readHistory(ctx, w.pool, h))
 	h.Final.Tasks = w.tasks(ctx, t)
 	return h
+}
+
+// lastSignals kills all workers, lets the last requests pile up, and takes their signals away:
+// nobody asks again who would send new ones by the way. Some bear the mark of another program.
+func (w *world) lastSignals(ctx context.Context, stopRequesters func()) error {
+	last := verdict.Fault{Name: "the last signals are lost", Kills: len(w.workers), Struck: time.Now(), EmptiesRedis: true}
+	for _, p := range w.workers {
+		p.gate.Lock()
+		defer p.gate.Unlock()
+		if exited, err := p.signal(syscall.SIGKILL); err == nil {
+			<-exited
+		}
+	}
+	pause(ctx, time.Second)
+	stopRequesters()
+	_, err := w.pool.Exec(ctx, `UPDATE data_ingestion_jobs SET state = 'QUEUED' WHERE state = 'NOT_STARTED' AND id % 2 = 0`)
+	err = errors.Join(err, w.rdb.FlushAll(ctx).Err())
+	last.Ended = time.Now()
+	w.faults = append(w.faults, last)
+	return err
 }
 
 // quietPatience is how long may pass until everything that was accepted is done: longer than any

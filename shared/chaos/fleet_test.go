@@ -26,6 +26,8 @@ type process struct {
 	// database and queues are its own ways to the servers.
 	database, queues *localtest.Proxy
 	traps            trapdoor
+	// gate is held by who does not want it to be started again.
+	gate sync.Mutex
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -63,18 +65,10 @@ func (p *process) supervise(binary string) {
 	// The kernel ends the child with this thread, and the thread with this process.
 	runtime.LockOSThread()
 	for {
-		cmd := exec.Command(binary, p.args...)
-		cmd.Env, cmd.Stdout, cmd.Stderr = p.env, p.log, p.log
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		p.mu.Lock()
-		if p.stopping {
-			p.mu.Unlock()
+		cmd, exited, err := p.launch(binary)
+		if cmd == nil {
 			return
 		}
-		err := cmd.Start()
-		exited := make(chan struct{})
-		p.cmd, p.exited = cmd, exited
-		p.mu.Unlock()
 		if err == nil {
 			err = cmd.Wait()
 		}
@@ -82,6 +76,23 @@ func (p *process) supervise(binary string) {
 		close(exited)
 		time.Sleep(restartPause)
 	}
+}
+
+// launch starts it once more, unless it is to stop: then there is no command.
+func (p *process) launch(binary string) (cmd *exec.Cmd, exited chan struct{}, err error) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping {
+		return nil, nil, nil
+	}
+	cmd, exited = exec.Command(binary, p.args...), make(chan struct{})
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, p.log, p.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err = cmd.Start()
+	p.cmd, p.exited = cmd, exited
+	return cmd, exited, err
 }
 
 // pid is that of what runs now, 0 for none yet.

@@ -23,7 +23,7 @@ CREATE TABLE observer.request (
     nonce text, module integer, type integer, year integer, job_id integer, created boolean);
 CREATE TABLE observer.write (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 DEFAULT pg_current_xact_id(),
-    writer text DEFAULT current_setting('application_name'), module integer, type integer, year integer, n integer);
+    writer text DEFAULT current_setting('application_name'), module integer, type integer, year integer, n integer, doubled integer DEFAULT 0);
 
 CREATE FUNCTION observer.moved() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -53,8 +53,9 @@ CREATE TRIGGER observer_requested AFTER INSERT ON job_requests FOR EACH ROW EXEC
 
 CREATE FUNCTION observer.emitted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO observer.write (module, type, year, n)
-    SELECT m.module_type_id, e.data_entry_type_id, r.year, count(*)
+    INSERT INTO observer.write (module, type, year, n, doubled)
+    SELECT m.module_type_id, e.data_entry_type_id, r.year, count(*),
+           sum((EXISTS (SELECT FROM data_entry_emissions x WHERE x.data_entry_id = w.data_entry_id AND x.id <> w.id))::integer)
       FROM written w JOIN data_entries e ON e.id = w.data_entry_id
       JOIN carbon_report_modules m ON m.id = e.carbon_report_module_id JOIN carbon_reports r ON r.id = m.carbon_report_id
      GROUP BY 1, 2, 3;
@@ -82,7 +83,7 @@ SELECT seq, xid::text::bigint, pg_xact_commit_timestamp(xid::xid) AS at, saw::te
 	readRequests = `
 SELECT nonce, xid::text::bigint, pg_xact_commit_timestamp(xid::xid), module, type, year, job_id, created FROM observer.request ORDER BY seq`
 	readWrites = `
-SELECT xid::text::bigint, pg_xact_commit_timestamp(xid::xid), writer, module, type, year, n FROM observer.write ORDER BY seq`
+SELECT xid::text::bigint, pg_xact_commit_timestamp(xid::xid), writer, module, type, year, n, doubled FROM observer.write ORDER BY seq`
 	readEntries = `
 SELECT e.id, m.id, m.module_type_id, e.data_entry_type_id, r.year, (e.data ->> '__kg_co2eq_override__')::float8,
        ARRAY(SELECT x.kg_co2eq FROM data_entry_emissions x WHERE x.data_entry_id = e.id)
@@ -102,7 +103,7 @@ func readHistory(ctx context.Context, pool *pgxpool.Pool, h *verdict.History) (e
 		return r, row.Scan(&r.Nonce, &r.XID, &r.At, &r.Scope.Module, &r.Scope.Type, &r.Scope.Year, &r.JobID, &r.Created)
 	})
 	h.Writes, err = collect(ctx, pool, err, readWrites, func(row pgx.CollectableRow) (w verdict.Write, err error) {
-		return w, row.Scan(&w.XID, &w.At, &w.Writer, &w.Scope.Module, &w.Scope.Type, &w.Scope.Year, &w.Rows)
+		return w, row.Scan(&w.XID, &w.At, &w.Writer, &w.Scope.Module, &w.Scope.Type, &w.Scope.Year, &w.Rows, &w.Doubled)
 	})
 	h.Final.Entries, err = collect(ctx, pool, err, readEntries, func(row pgx.CollectableRow) (e verdict.Entry, err error) {
 		return e, row.Scan(&e.ID, &e.ReportModule, &e.Scope.Module, &e.Scope.Type, &e.Scope.Year, &e.Kg, &e.Emissions)

@@ -125,6 +125,8 @@ type Write struct {
 	Writer string    `json:"writer"`
 	Scope  Scope     `json:"scope"`
 	Rows   int       `json:"rows"`
+	// Doubled are those of them whose entry has another emission.
+	Doubled int `json:"doubled,omitempty"`
 }
 
 // Fault is something that was done to the deployment.

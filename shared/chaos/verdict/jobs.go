@@ -205,6 +205,9 @@ func (js *jobs) coveredBy(job int64, xid uint64, filter []int) *claim {
 func (j *judge) judgeWrites() {
 	wrote := map[uint64]bool{}
 	for _, w := range j.h.Writes {
+		if w.Doubled > 0 {
+			j.found(Doubled, w.At, "%d entries of %s got a second emission from %q", w.Doubled, w.Scope, w.Writer)
+		}
 		end := j.jobs.endOf[w.XID]
 		if end != nil && end.move.Scope == w.Scope && end.end.Result != failed {
 			wrote[w.XID] = true

@@ -197,6 +197,13 @@ func TestSeededBugsAreFound(t *testing.T) {
 			e.Emissions = append(e.Emissions, e.Kg)
 			s.h.Final.Modules[0].Total += e.Kg
 		}, Doubled, "has 2 emissions"},
+		"emissions are doubled until the next run": {func(s *script) {
+			s.request(it)
+			_, token := s.claim(it)
+			s.finish(it, token)
+			s.h.Writes[len(s.h.Writes)-1].Doubled = 1
+			s.run(devices)
+		}, Doubled, "got a second emission"},
 		"a task vanishes from Redis": {func(s *script) {
 			s.h.Attempts = append(s.h.Attempts, Attempt{Nonce: "task", Via: "task", Scopes: []Scope{it}, Answer: Enqueued, Start: s.now, End: s.now})
 		}, Lost, "neither in the record nor in Redis"},
