@@ -52,6 +52,7 @@
 //	requester dies before its commit     nothing was requested
 //	requester dies before its signal     the relay finds the job ([Ledger.Claimable])
 //	worker dies, hangs or is cut off     the lease runs out, the job is given back; the fence undoes the rest
+//	worker falls silent as it claims     its session ends in 5 s, and with it what keeps requesters out
 //	worker loses its connection          it forfeits: given back at once, the run counts
 //	worker is stopped                    it releases: given back at once, the run does not count
 //	run loses its worker too often       FINISHED with ERROR, after max_attempts
