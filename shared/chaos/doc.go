@@ -23,7 +23,7 @@
 // # Where faults strike
 //
 // A fault is meant for a worker at a step of its work. The step is recognised in what the worker
-// sends, by its proxies ([frontend], acknowledges):
+// sends, by its proxies (frontend, acknowledgement):
 //
 //	claim     the statement that makes a job RUNNING
 //	compute   the first statement that replaces results: DELETE of emissions, UPDATE of statistics
@@ -37,4 +37,7 @@
 // worker stands as it happens. The schedule is a pack of cards, one for each fault at each
 // step, shuffled by the seed and dealt again and again, so that no cell of the matrix stays empty. A
 // card whose step does not come within some seconds goes to the bottom.
+//
+// In the end all workers are killed, the last requests pile up, and Redis is flushed: what nobody
+// asks for again must come back by the relay alone.
 package chaos

@@ -180,9 +180,10 @@ func endSessions(ctx context.Context, w *world, _ *process) (func() error, error
 	return nil, w.directly(ctx, endSessionsStatement)
 }
 
-// directly runs statements on a connection of its own: the pool's may just have been ended.
+// directly runs statements on a connection of its own: the pool's may just have been ended, or
+// have caught the timeout.
 func (w *world) directly(ctx context.Context, statements ...string) error {
-	conn, err := pgx.Connect(ctx, w.postgres.URL)
+	conn, err := pgx.Connect(ctx, w.postgres.URL+"&statement_timeout=0")
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (d *trapdoor) await(t *trap, patience time.Duration) bool {
 func (t *trap) open() {
 	close(t.release)
 	if t.late {
-		t.proxy.Restore()
+		t.proxy.HoldAnswers(false)
 	}
 }
 
@@ -158,7 +158,7 @@ func (d *trapdoor) pass(step string, proxy *localtest.Proxy) {
 	t.proxy = proxy
 	d.mu.Unlock()
 	if t.late {
-		proxy.Stall()
+		proxy.HoldAnswers(true)
 		close(t.sprung)
 		return
 	}

@@ -34,6 +34,8 @@ func (j *judge) judgeAnswers() {
 			switch {
 			case n < 0 && a.Answer == Accepted:
 				j.found(Lost, a.End, "the %s request %s for %s was accepted, and is not in the record", a.Via, a.Nonce, s)
+			case n >= 0 && a.XID != 0 && got[n].XID != a.XID:
+				j.found(Unexpected, a.End, "the %s request %s was made by transaction %d, the record has it from %d", a.Via, a.Nonce, a.XID, got[n].XID)
 			case n >= 0 && i < len(a.Jobs) && got[n].JobID != a.Jobs[i]:
 				j.found(Lost, a.End, "the %s request %s for %s was answered with job %d, the record has job %d", a.Via, a.Nonce, s, a.Jobs[i], got[n].JobID)
 			}

@@ -21,8 +21,9 @@ type Proxy struct {
 	flow *sync.Cond
 	// target is the server's socket.
 	target string
-	// stalled holds every byte back; down closes what is open and refuses what comes.
-	stalled, down, closed bool
+	// stalled holds every byte back, held those of the server; down closes what is open and refuses
+	// what comes.
+	stalled, held, down, closed bool
 	// left is how many bytes of the server pass before the proxy goes down; -1 is no limit.
 	left int
 	// delay is how long what is carried takes on its way, in each direction.
@@ -93,6 +94,9 @@ func (p *Proxy) Cut() {
 // Stall holds everything back, in both directions, as if the client's process was stopped.
 func (p *Proxy) Stall() { p.set(func() { p.stalled = true }) }
 
+// HoldAnswers holds back what the server sends, or lets it go: requests arrive.
+func (p *Proxy) HoldAnswers(hold bool) { p.set(func() { p.held = hold }) }
+
 // CutAfter cuts when the server has sent more than n bytes from now on; those n arrive.
 func (p *Proxy) CutAfter(n int) { p.set(func() { p.left = n }) }
 
@@ -100,7 +104,9 @@ func (p *Proxy) CutAfter(n int) { p.set(func() { p.left = n }) }
 func (p *Proxy) Delay(by time.Duration) { p.set(func() { p.delay = by }) }
 
 // Restore ends a cut, a stall or a delay, and forgets about a cut to come.
-func (p *Proxy) Restore() { p.set(func() { p.stalled, p.down, p.left, p.delay = false, false, -1, 0 }) }
+func (p *Proxy) Restore() {
+	p.set(func() { p.stalled, p.held, p.down, p.left, p.delay = false, false, false, -1, 0 })
+}
 
 // Watch shows what clients send, chunk by chunk, to a watcher for each connection made from now
 // on. A chunk goes on to the server when its watcher returns.
@@ -141,8 +147,8 @@ func (p *Proxy) accept(listener net.Listener) {
 		if watch != nil {
 			seen = watch()
 		}
-		go p.pump(client, server, func(chunk []byte) int { seen(chunk); return len(chunk) })
-		go p.pump(server, client, func(chunk []byte) int { return p.spend(len(chunk)) })
+		go p.pump(client, server, func() bool { return p.stalled }, func(chunk []byte) int { seen(chunk); return len(chunk) })
+		go p.pump(server, client, func() bool { return p.stalled || p.held }, func(chunk []byte) int { return p.spend(len(chunk)) })
 	}
 }
 
@@ -170,13 +176,13 @@ func (p *Proxy) spend(n int) int {
 	return passing
 }
 
-// pump carries bytes, as many of a chunk as allow says.
-func (p *Proxy) pump(from, to net.Conn, allow func([]byte) int) {
+// pump carries bytes, as many of a chunk as allow says, when they need not wait.
+func (p *Proxy) pump(from, to net.Conn, wait func() bool, allow func([]byte) int) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		p.mu.Lock()
-		for p.stalled && !p.down && !p.closed {
+		for wait() && !p.down && !p.closed {
 			p.flow.Wait()
 		}
 		delay := p.delay
