@@ -26,8 +26,8 @@ func (w *world) lastSignals(ctx context.Context, stopRequesters func()) error {
 	}
 	pause(ctx, time.Second)
 	stopRequesters()
-	_, err := w.pool.Exec(ctx, `UPDATE data_ingestion_jobs SET state = 'QUEUED' WHERE state = 'NOT_STARTED' AND id % 2 = 0`)
-	err = errors.Join(err, w.rdb.FlushAll(ctx).Err())
+	err := errors.Join(w.directly(ctx, `UPDATE data_ingestion_jobs SET state = 'QUEUED' WHERE state = 'NOT_STARTED' AND id % 2 = 0`),
+		w.rdb.FlushAll(ctx).Err())
 	last.Ended = time.Now()
 	w.faults = append(w.faults, last)
 	return err
