@@ -18,8 +18,9 @@ type Report struct {
 	Attempts map[string]map[Answer]int
 	// Requests are committed ones, a scope each; Created and Joined are parts of them.
 	Requests, Created, Joined, Covered int
-	// Runs came to their end, of which Failed failed and say so; GivenBack lost or released their job.
-	Runs, Failed, GivenBack int
+	// Runs came to their end, of which Failed failed and say so, GivenUp of those because their job
+	// had been lost too often; GivenBack lost or released their job.
+	Runs, Failed, GivenUp, GivenBack int
 	// Scrapes answered in full; Partial said that collectors failed; Unanswered had no answer.
 	Scrapes, Partial, Unanswered int
 	// Faults, and the processes killed by them.
@@ -59,6 +60,9 @@ func (j *judge) report() *Report {
 				r.Runs++
 				if c.end.Result == failed {
 					r.Failed++
+				}
+				if c.end.Result == failed && strings.Contains(c.end.Message, "given up after") {
+					r.GivenUp++
 				}
 			}
 		}
@@ -157,7 +161,7 @@ func (r *Report) Text(names, points []string) string {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "runs       %d ended, %d of them failed and say so; %d more lost or gave back their job\n", r.Runs, r.Failed, r.GivenBack)
+	fmt.Fprintf(&b, "runs       %d ended, %d of them failed and say so (%d given up: lost too often); %d more lost or gave back their job\n", r.Runs, r.Failed, r.GivenUp, r.GivenBack)
 	fmt.Fprintf(&b, "scrapes    %d in full, %d with collectors that said they failed, %d without an answer\n", r.Scrapes, r.Partial, r.Unanswered)
 	fmt.Fprintf(&b, "faults     %d, %d processes killed\n", r.Faults, r.Kills)
 	for _, k := range Kinds() {
