@@ -32,7 +32,7 @@ func (e *Exporter) Handler() http.Handler {
 	route("/-/ready", telemetry.Ready(o.Logger, e.readiness()))
 	mux.Handle("/", web.Only(http.HandlerFunc(nothing), http.MethodGet))
 	// The API says itself which methods it serves.
-	v1 := e.api()
+	v1 := e.api(metrics.Process())
 	mux.Handle("/v1/", v1.Handler())
 	watchTokens(metrics.Process(), o.Authenticator)
 
@@ -40,8 +40,8 @@ func (e *Exporter) Handler() http.Handler {
 	return web.Secured(prefixed(o.RoutePrefix, counted))
 }
 
-func (e *Exporter) api() *api.API {
-	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI}
+func (e *Exporter) api(registry prometheus.Registerer) *api.API {
+	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI, Limiter: e.opts.Limiter, Registry: registry}
 	if e.opts.Authenticator != nil {
 		o.Authenticator = e.opts.Authenticator
 	}

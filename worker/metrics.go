@@ -123,7 +123,7 @@ func (m *metrics) showZeros() {
 		t := string(c.JobType)
 		for _, source := range []string{fromFollowUp, fromTask} {
 			for _, created := range []bool{true, false} {
-				m.requests.WithLabelValues(t, source, outcomeOf(created))
+				m.requests.WithLabelValues(t, source, ledger.Ticket{Created: created}.Outcome())
 			}
 		}
 		for _, s := range []ledger.Sight{ledger.Claimed, ledger.Nothing, ledger.Busy, ledger.Held, ledger.Postponed, ledger.Contended, sightFailed} {
@@ -140,17 +140,10 @@ func (m *metrics) showZeros() {
 	}
 }
 
-func outcomeOf(created bool) string {
-	if created {
-		return "created"
-	}
-	return "joined"
-}
-
 // requested counts what was requested and committed.
 func (m *metrics) requested(source string, tickets ...ledger.Ticket) {
 	for _, t := range tickets {
-		m.requests.WithLabelValues(string(t.Scope.Type), source, outcomeOf(t.Created)).Inc()
+		m.requests.WithLabelValues(string(t.Scope.Type), source, t.Outcome()).Inc()
 	}
 }
 

@@ -109,11 +109,17 @@ func (f *frame) allFailed(took time.Duration) []prometheus.Metric {
 // halfTheTime is half of what is left until the deadline of ctx: whoever is stuck leaves
 // as much to those that come after, or to the answer. False without a deadline.
 func halfTheTime(ctx context.Context) (time.Duration, bool) {
+	left, ok := timeLeft(ctx)
+	return left / 2, ok
+}
+
+// timeLeft is what is left until the deadline of ctx, false without one.
+func timeLeft(ctx context.Context) (time.Duration, bool) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return 0, false
 	}
-	return max(time.Until(deadline)/2, time.Millisecond), true
+	return max(time.Until(deadline), 2*time.Millisecond), true
 }
 
 // guarded runs fn and makes a panic an error.

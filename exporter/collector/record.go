@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type collector interface {
 type record struct {
 	pool  *pgxpool.Pool
 	parts []collector
+	// script is what they asked at the scrape before, nil if one of them failed.
+	script script
 }
 
 func (r *record) collectors() []string {
@@ -37,25 +40,45 @@ func (r *record) collectors() []string {
 	return names
 }
 
-// collect implements [source].
+// collect implements [source]; one at a time. All that is asked goes out at once, if it is known
+// and all of it is answered in half of the time. Otherwise the collectors run one by one, so that
+// the failure of one is its own.
 func (r *record) collect(ctx context.Context) []outcome {
+	if known := r.script; known != nil {
+		r.script = nil
+		if outcomes, err := r.replay(ctx, known); err == nil {
+			r.script = known
+			return outcomes
+		}
+	}
 	start := time.Now()
-	outcomes := make([]outcome, len(r.parts))
+	outcomes, asked := r.oneByOne(ctx)
+	failed := func(o outcome) bool { return o.err != nil }
+	if left, ok := timeLeft(ctx); (!ok || left > time.Since(start)) && !slices.ContainsFunc(outcomes, failed) {
+		r.script = asked
+	}
+	return outcomes
+}
+
+// oneByOne gives each collector savepoint, time and failure of its own, and notes what they ask.
+func (r *record) oneByOne(ctx context.Context) (outcomes []outcome, asked script) {
+	start := time.Now()
+	outcomes = make([]outcome, len(r.parts))
 	tx, at, err := r.openSnapshot(ctx)
 	if err != nil {
 		for i, name := range r.collectors() {
 			outcomes[i] = outcome{collector: name, took: time.Since(start), err: err}
 		}
-		return outcomes
+		return outcomes, nil
 	}
 	// Nothing was written; a connection that broke is thrown away by this too.
 	defer func() { _ = tx.Rollback(ctx) }()
 	for i, c := range r.parts {
 		start := time.Now()
-		gauges, err := run(ctx, tx, c)
+		gauges, err := run(ctx, tx, c, &asked)
 		outcomes[i] = outcome{collector: c.name(), took: time.Since(start), err: err, at: at, gauges: gauges}
 	}
-	return outcomes
+	return outcomes, asked
 }
 
 // errReplica is why a database in recovery is not believed. Its clock is of today, so what it
@@ -63,21 +86,29 @@ func (r *record) collect(ctx context.Context) []outcome {
 var errReplica = errors.New("the database is in recovery: a replica may lag behind, and nobody can tell by how much; " +
 	"give the exporter the primary (target_session_attrs=read-write chooses it among several hosts)")
 
-// openSnapshot begins the transaction that every collector of a scrape reads in. Its first
-// statement fixes the snapshot, tells its time, and whether the database is the primary. That
-// is enough: a replica may become a primary meanwhile, a primary does not become a replica
-// without losing its connections.
+// openingQuery fixes the snapshot of the transaction, tells its time, and whether the database is
+// the primary. That is enough: a replica may become a primary meanwhile, a primary does not
+// become a replica without losing its connections.
+const openingQuery = `SELECT now(), pg_is_in_recovery()`
+
+func readOpening(row pgx.Row) (at time.Time, err error) {
+	var recovers bool
+	if err = row.Scan(&at, &recovers); err == nil && recovers {
+		err = errReplica
+	}
+	return at, err
+}
+
+// openSnapshot begins the transaction that every collector of a scrape reads in.
 func (r *record) openSnapshot(ctx context.Context) (tx pgx.Tx, at time.Time, err error) {
 	tx, err = r.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return nil, at, fmt.Errorf("connect to the record: %w", err)
 	}
-	var recovers bool
-	err = tx.QueryRow(ctx, `SELECT now(), pg_is_in_recovery()`).Scan(&at, &recovers)
-	if err == nil && recovers {
+	at, err = readOpening(tx.QueryRow(ctx, openingQuery))
+	if errors.Is(err, errReplica) {
 		// A name or an address that moves to the primary is followed by new connections only.
 		_ = tx.Conn().Close(ctx)
-		err = errReplica
 	}
 	if err != nil {
 		_ = tx.Rollback(ctx)
@@ -88,9 +119,9 @@ func (r *record) openSnapshot(ctx context.Context) (tx pgx.Tx, at time.Time, err
 
 // run lets one collector read. When it misses a table or a column, it is told apart whether the
 // schema is one that this binary can work on.
-func run(ctx context.Context, tx pgx.Tx, c collector) (gauges []prometheus.Metric, err error) {
+func run(ctx context.Context, tx pgx.Tx, c collector, asked *script) (gauges []prometheus.Metric, err error) {
 	err = bounded(ctx, tx, func(q postgres.Querier) error {
-		return c.update(ctx, q, func(m prometheus.Metric) { gauges = append(gauges, m) })
+		return c.update(ctx, scribe{q, asked}, func(m prometheus.Metric) { gauges = append(gauges, m) })
 	})
 	// Class 42: what a statement names is not there, or not allowed.
 	if strings.HasPrefix(postgres.Code(err), "42") {
@@ -103,6 +134,14 @@ func run(ctx context.Context, tx pgx.Tx, c collector) (gauges []prometheus.Metri
 	return gauges, err
 }
 
+const timeoutQuery = `SELECT set_config('statement_timeout', $1, true)`
+
+// statementTimeout is half of the time that is left, in the server's unit; 0 is no limit.
+func statementTimeout(ctx context.Context) string {
+	half, _ := halfTheTime(ctx)
+	return strconv.FormatInt(half.Milliseconds(), 10)
+}
+
 // bounded gives fn a savepoint and half of the time that is left. The database itself ends what
 // takes longer: an expired context would close the connection, and the collectors that come
 // after it would have none.
@@ -112,11 +151,8 @@ func bounded(ctx context.Context, tx pgx.Tx, fn func(postgres.Querier) error) er
 		return err
 	}
 	defer func() { _ = savepoint.Rollback(ctx) }()
-	if half, ok := halfTheTime(ctx); ok {
-		_, err := savepoint.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, strconv.FormatInt(half.Milliseconds(), 10))
-		if err != nil {
-			return err
-		}
+	if _, err := savepoint.Exec(ctx, timeoutQuery, statementTimeout(ctx)); err != nil {
+		return err
 	}
 	return guarded(func() error { return fn(savepoint) })
 }

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"cmp"
-	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,23 +46,26 @@ func sendScopes(states []scopeState, limit int, send func(prometheus.Metric)) {
 	send(gauge(scopesOmitted, float64(len(states)-len(shown))))
 }
 
-// shownScopes chooses the scopes that get series.
-func shownScopes(states []scopeState, limit int) []scopeState {
-	shown := slices.Clone(states)
-	rank := func(s scopeState) int {
-		switch {
-		case s.stale != nil:
-			return 0
-		case s.Drift == freshness.Drifted:
-			return 1
-		default:
-			return 2
+// shownScopes chooses the scopes that get series. They come in order of module type and year, and stay
+// so within each rank.
+func shownScopes(states []scopeState, limit int) []*scopeState {
+	ranks := []func(*scopeState) bool{
+		func(s *scopeState) bool { return s.stale != nil },
+		func(s *scopeState) bool { return s.stale == nil && s.Drift == freshness.Drifted },
+		func(s *scopeState) bool { return s.stale == nil && s.Drift != freshness.Drifted },
+	}
+	shown := make([]*scopeState, 0, max(0, min(limit, len(states))))
+	for _, ranked := range ranks {
+		for i := range states {
+			if len(shown) == cap(shown) {
+				return shown
+			}
+			if ranked(&states[i]) {
+				shown = append(shown, &states[i])
+			}
 		}
 	}
-	slices.SortFunc(shown, func(a, b scopeState) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.ModuleType, b.ModuleType), cmp.Compare(a.Year, b.Year))
-	})
-	return shown[:max(0, min(limit, len(shown)))]
+	return shown
 }
 
 // moduleNames maps module_type_id to the catalogue's name.

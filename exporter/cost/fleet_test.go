@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -27,17 +28,18 @@ type fleet struct {
 	requesters sync.WaitGroup
 }
 
-// startFleet starts the processes and lets people work: recalculations of the ten years with
-// entries, aggregations of any scope, and single entries edited. The workers always find
-// something to do.
-func startFleet(b *testing.B, url string) *fleet {
+// startFleet starts the processes, with so many jobs at once in each worker, and lets people work:
+// recalculations of the ten years with entries, aggregations of any scope, and single entries
+// edited. The workers always find something to do.
+func startFleet(b *testing.B, url string, concurrency int) *fleet {
 	b.Helper()
 	d, err := deploy()
 	must(b, err)
 	env := []string{"TIDEMARK_DATABASE_URL=" + url, "TIDEMARK_REDIS_URL=" + d.redis.URL}
-	for _, component := range []string{"worker", "worker", "scheduler"} {
-		process(b, env, d.binary, component, "--web.listen-address=127.0.0.1:0", "--log.level=error")
+	for range 2 {
+		process(b, env, d.binary, "worker", "--web.listen-address=127.0.0.1:0", "--log.level=error", "--concurrency="+strconv.Itoa(concurrency))
 	}
+	process(b, env, d.binary, "scheduler", "--web.listen-address=127.0.0.1:0", "--log.level=error")
 	rdb, err := signal.Connect(d.redis.URL)
 	must(b, err)
 	b.Cleanup(func() { _ = rdb.Close() })

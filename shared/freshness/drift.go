@@ -19,14 +19,14 @@ const (
 	DriftUnknown Drift = "unknown"
 )
 
-// drift compares what a run had read, "" where it does not say, with the changes that are marked.
+// drift compares what a run had read, nil where it does not say, with the changes that are marked.
 // Of a run that does not say, any mark counts: marks are younger than such runs. So does a mark of
 // after the run's end: where a dump was restored, the run's snapshot is of another server, whose
 // transactions had other numbers.
-func drift(read string, ended time.Time, changes []change) (Drift, *time.Time, error) {
+func drift(read []byte, ended time.Time, changes []change) (Drift, *time.Time, error) {
 	saw := func(uint64) bool { return false }
-	if read != "" && len(changes) > 0 {
-		snapshot, err := parseTxSnapshot(read)
+	if read != nil && len(changes) > 0 {
+		snapshot, err := parseTxSnapshot(string(read))
 		if err != nil {
 			return "", nil, err
 		}
@@ -41,7 +41,7 @@ func drift(read string, ended time.Time, changes []change) (Drift, *time.Time, e
 	switch {
 	case first != nil:
 		return Drifted, &first.at, nil
-	case read != "":
+	case read != nil:
 		return Current, nil, nil
 	default:
 		return DriftUnknown, nil, nil

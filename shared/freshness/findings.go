@@ -1,7 +1,6 @@
 package freshness
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -12,82 +11,71 @@ import (
 	"tidemark/shared/job"
 )
 
-// findings is what one look at the database found, in no order.
+// findings is what one look at the database found: the columns of snapshotQuery or originalQuery.
 type findings struct {
-	// at is the time of the look, in UTC.
+	// at is the time of the look.
 	at           time.Time
-	declared     []scopeKey
-	aggregations []aggregationRow
-	changes      map[scopeKey][]change
+	declared     declaredLines
+	aggregations aggregationRows
+	changes      changeMarks
 }
 
-type scopeKey struct{ module, year int32 }
+// declaredLines count report modules, more or fewer; there may be several lines of a scope.
+type declaredLines struct {
+	module, year, reportModules pgtype.FlatArray[int32]
+}
 
-// aggregationRow is an aggregation that may count.
-type aggregationRow struct {
-	scope  scopeKey
-	id     int64
-	state  *job.State
-	result *job.Result
-	// Zero is NULL.
-	requested, started, ended time.Time
-	// read is the snapshot with which it began to read, in PostgreSQL's spelling; "" where
+// aggregationRows are the aggregations that may count. The driver's own types spare each row
+// reflection and what it would allocate.
+type aggregationRows struct {
+	module, year, id          pgtype.FlatArray[int32]
+	state, result             pgtype.FlatArray[pgtype.DriverBytes]
+	requested, started, ended pgtype.FlatArray[pgtype.Timestamptz]
+	// read is the snapshot with which it began to read, in PostgreSQL's spelling; nil where
 	// the row does not say.
-	read string
+	read pgtype.FlatArray[pgtype.DriverBytes]
 }
 
-// change is a mark: a transaction changed what a scope is aggregated from.
-type change struct {
-	xid uint64
-	at  time.Time
+// changeMarks say that a transaction changed what a scope is aggregated from.
+type changeMarks struct {
+	module, year pgtype.FlatArray[int32]
+	xid          pgtype.FlatArray[uint64]
+	at           pgtype.FlatArray[pgtype.Timestamptz]
 }
 
-// readFindings takes the rows of snapshotQuery or originalQuery. There are ten thousand and more
-// of them to a scrape, on machines that have other work: it scans into the driver's own types, since
-// pointers cost it reflection, and allocates nothing for a row but its place.
-func readFindings(rows pgx.Rows) (*findings, error) {
+// scopeKey orders scopes by module type, then year, whatever their signs.
+type scopeKey uint64
+
+func keyOf(module, year int32) scopeKey {
+	const sign = 1 << 31
+	return scopeKey(uint32(module)^sign)<<32 | scopeKey(uint32(year)^sign)
+}
+
+func (k scopeKey) module() int32 { return int32(uint32(k>>32) ^ 1<<31) }
+func (k scopeKey) year() int32   { return int32(uint32(k) ^ 1<<31) }
+
+// readFindings takes the one row of either query, and what it amounts to, since the bytes are the
+// driver's.
+func readFindings(rows pgx.Rows) (at time.Time, scopes []Scope, err error) {
 	defer rows.Close()
-	f := &findings{changes: map[scopeKey][]change{}}
-	states, results := words[job.State]{}, words[job.Result]{}
-	var (
-		module, year, id       pgtype.Int4
-		at, requested, started pgtype.Timestamptz
-		read                   pgtype.Text
-		xid                    pgtype.Uint64
-	)
-	into := []any{&module, &year, &at, &id, nil, nil, &requested, &started, &read, &xid}
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
-			return nil, err
-		}
-		if at.InfinityModifier != pgtype.Finite || requested.InfinityModifier != pgtype.Finite || started.InfinityModifier != pgtype.Finite {
-			return nil, errors.New("a time is infinite")
-		}
-		scope := scopeKey{module.Int32, year.Int32}
-		switch {
-		case id.Valid:
-			// An enum is its label, in whichever format it comes.
-			raw := rows.RawValues()
-			f.aggregations = append(roomy(f.aggregations), aggregationRow{scope: scope, id: int64(id.Int32),
-				state: states.of(raw[4]), result: results.of(raw[5]), requested: requested.Time.UTC(), started: started.Time.UTC(), ended: at.Time.UTC(), read: read.String})
-		case xid.Valid:
-			f.changes[scope] = append(f.changes[scope], change{xid.Uint64, at.Time.UTC()})
-		case module.Valid:
-			f.declared = append(roomy(f.declared), scope)
-		default:
-			f.at = at.Time.UTC()
+	if !rows.Next() {
+		return at, nil, rows.Err()
+	}
+	var f findings
+	d, a, c := &f.declared, &f.aggregations, &f.changes
+	err = rows.Scan(&f.at, &d.module, &d.year, &d.reportModules,
+		&a.module, &a.year, &a.id, &a.state, &a.result, &a.requested, &a.started, &a.ended, &a.read,
+		&c.module, &c.year, &c.xid, &c.at)
+	if err != nil {
+		return at, nil, err
+	}
+	for _, times := range [][]pgtype.Timestamptz{a.requested, a.started, a.ended, c.at} {
+		if slices.ContainsFunc(times, func(t pgtype.Timestamptz) bool { return t.InfinityModifier != pgtype.Finite }) {
+			return at, nil, errors.New("a time is infinite")
 		}
 	}
-	return f, rows.Err()
-}
-
-// roomy makes room for as much again where a slice is full. Append would add a quarter each
-// time, and leave four times the result for the garbage collector.
-func roomy[T any](s []T) []T {
-	if len(s) < cap(s) {
-		return s
-	}
-	return slices.Grow(s, max(len(s), 1024))
+	scopes, err = f.scopes()
+	return f.at.UTC(), scopes, err
 }
 
 // words holds each word of an enum once.
@@ -109,74 +97,110 @@ func (w words[W]) of(label []byte) *W {
 // scopes brings together what was found of each declared scope. What is not declared is
 // nobody's number.
 func (f *findings) scopes() ([]Scope, error) {
-	slices.SortFunc(f.declared, func(a, b scopeKey) int {
-		return cmp.Or(cmp.Compare(a.module, b.module), cmp.Compare(a.year, b.year))
-	})
-	places := make(map[scopeKey]int, len(f.declared))
-	for i, key := range f.declared {
+	keys := f.declared.keys()
+	places := make(map[scopeKey]int, len(keys))
+	for i, key := range keys {
 		places[key] = i
 	}
-	counting := make([]aggregationsOf, len(f.declared))
-	for i := range f.aggregations {
-		if place, ok := places[f.aggregations[i].scope]; ok {
-			counting[place].add(&f.aggregations[i])
+	counting := make([]aggregationsOf, len(keys))
+	a := &f.aggregations
+	for i := range a.id {
+		if place, ok := places[keyOf(a.module[i], a.year[i])]; ok {
+			counting[place].add(a, i)
 		}
 	}
-	scopes := make([]Scope, len(f.declared))
-	for i, key := range f.declared {
+	changes := f.changes.byScope()
+	words := vocabulary{words[job.State]{}, words[job.Result]{}}
+	scopes := make([]Scope, len(keys))
+	for i, key := range keys {
 		var err error
-		if scopes[i], err = counting[i].scope(key, f.changes[key]); err != nil {
+		if scopes[i], err = counting[i].scope(a, words, key, changes[key]); err != nil {
 			return nil, err
 		}
 	}
 	return scopes, nil
 }
 
-// aggregationsOf are those of a scope that count: the newest of all, the newest that finished, the
-// newest that wrote its data. Often they are one, and any may be missing.
-type aggregationsOf struct{ newest, ended, wrote *aggregationRow }
+// keys are the scopes that have report modules, in order.
+func (d *declaredLines) keys() []scopeKey {
+	sums := make(map[scopeKey]int, len(d.module))
+	for i, n := range d.reportModules {
+		sums[keyOf(d.module[i], d.year[i])] += int(n)
+	}
+	keys := make([]scopeKey, 0, len(sums))
+	for key, sum := range sums {
+		if sum > 0 {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
 
-func (a *aggregationsOf) add(row *aggregationRow) {
-	newer := func(than *aggregationRow) bool { return than == nil || row.id > than.id }
-	finished := row.state != nil && *row.state == job.Finished
-	failed := row.result != nil && *row.result == job.Error
-	if newer(a.newest) {
-		a.newest = row
+// change is a mark on a scope.
+type change struct {
+	xid uint64
+	at  time.Time
+}
+
+func (c *changeMarks) byScope() map[scopeKey][]change {
+	marks := map[scopeKey][]change{}
+	for i, xid := range c.xid {
+		key := keyOf(c.module[i], c.year[i])
+		marks[key] = append(marks[key], change{xid, c.at[i].Time.UTC()})
 	}
-	if finished && newer(a.ended) {
-		a.ended = row
+	return marks
+}
+
+// aggregationsOf are those of a scope that count, by their place among all rows plus one: the newest of
+// all, the newest that finished, the newest that wrote its data. Often they are one, and
+// any may be missing.
+type aggregationsOf struct{ newest, ended, wrote int }
+
+func (of *aggregationsOf) add(rows *aggregationRows, i int) {
+	newer := func(than int) bool { return than == 0 || rows.id[i] > rows.id[than-1] }
+	finished := string(rows.state[i]) == string(job.Finished)
+	failed := string(rows.result[i]) == string(job.Error)
+	if newer(of.newest) {
+		of.newest = i + 1
 	}
-	if finished && !failed && !row.ended.IsZero() && newer(a.wrote) {
-		a.wrote = row
+	if finished && newer(of.ended) {
+		of.ended = i + 1
+	}
+	if finished && !failed && rows.ended[i].Valid && newer(of.wrote) {
+		of.wrote = i + 1
 	}
 }
 
+// vocabulary holds the words of a look.
+type vocabulary struct {
+	states  words[job.State]
+	results words[job.Result]
+}
+
 // scope says what the aggregations and marks of a scope amount to.
-func (a *aggregationsOf) scope(key scopeKey, changes []change) (s Scope, err error) {
-	s.ModuleType, s.Year = int(key.module), int(key.year)
-	if a.newest != nil {
-		s.Latest = a.newest.aggregation()
+func (of *aggregationsOf) scope(rows *aggregationRows, words vocabulary, key scopeKey, changes []change) (s Scope, err error) {
+	s.ModuleType, s.Year = int(key.module()), int(key.year())
+	if i := of.newest - 1; i >= 0 {
+		s.Latest = &Aggregation{ID: int64(rows.id[i]), State: words.states.of(rows.state[i]), Result: words.results.of(rows.result[i]),
+			RequestedAt: moment(rows.requested[i]), StartedAt: moment(rows.started[i]), FinishedAt: moment(rows.ended[i])}
 	}
-	if a.ended != nil {
-		s.LastResult = a.ended.result
+	if i := of.ended - 1; i >= 0 {
+		s.LastResult = words.results.of(rows.result[i])
 	}
-	if a.wrote != nil {
-		s.LastSuccessAt = moment(&a.wrote.ended)
-		s.Drift, s.DriftedSince, err = drift(a.wrote.read, a.wrote.ended, changes)
+	if i := of.wrote - 1; i >= 0 {
+		s.LastSuccessAt = moment(rows.ended[i])
+		s.Drift, s.DriftedSince, err = drift(rows.read[i], *s.LastSuccessAt, changes)
 	}
 	return s, err
 }
 
-func (r *aggregationRow) aggregation() *Aggregation {
-	return &Aggregation{ID: r.id, State: r.state, Result: r.result,
-		RequestedAt: moment(&r.requested), StartedAt: moment(&r.started), FinishedAt: moment(&r.ended)}
-}
-
 // moment is a time in UTC, out of the zone of this machine, which means
 // nothing to the reader; nil for NULL.
-func moment(t *time.Time) *time.Time {
-	if t.IsZero() {
+func moment(t pgtype.Timestamptz) *time.Time {
+	if !t.Valid {
 		return nil
 	}
-	return t
+	utc := t.Time.UTC()
+	return &utc
 }

@@ -43,7 +43,7 @@ SELECT count(DISTINCT tgname) = cardinality(@names::text[])
    AND tgrelid IN (to_regclass('data_ingestion_jobs'), to_regclass('carbon_reports'), to_regclass('carbon_report_modules'), to_regclass('data_entries'),
                    to_regclass('data_entry_emissions'), to_regclass('factors'), to_regclass('locations'))`
 
-// TakeSnapshot reads every declared scope in one query, so that the answer is
+// TakeSnapshot reads every declared scope in one statement, so that the answer is
 // consistent also outside a transaction.
 func TakeSnapshot(ctx context.Context, q postgres.Querier) (Snapshot, error) {
 	var s Snapshot
@@ -58,20 +58,16 @@ func TakeSnapshot(ctx context.Context, q postgres.Querier) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("read scopes and their aggregations: %w", err)
 	}
-	found, err := readFindings(rows)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("read scopes and their aggregations: %w", err)
-	}
-	s.At = found.at
-	if s.Scopes, err = found.scopes(); err != nil {
+	if s.At, s.Scopes, err = readFindings(rows); err != nil {
 		return Snapshot{}, fmt.Errorf("read scopes and their aggregations: %w", err)
 	}
 	return s, nil
 }
 
-// snapshotQuery reads what the triggers keep, a row for each thing found, told apart by what the
-// rows have: the time; a declared scope; by ix_data_ingestion_jobs_standing an aggregation
-// that counts, which has an id; a mark, which has an xid.
+// snapshotQuery reads what the triggers keep: the lines of declared scopes; by
+// ix_data_ingestion_jobs_standing the aggregations that count; the marks. Each comes as arrays, a
+// column each, with a place for every row: ten thousand rows of their own would cost server and
+// exporter more than all the rest.
 //
 // They are one statement, for one moment, and deliberately not joined in it: each table is read
 // once, from one end to the other, whatever the planner believes of its size. A connection keeps
@@ -93,26 +89,19 @@ WITH RECURSIVE size AS (
      CROSS JOIN LATERAL (SELECT c.module_type_id, c.year, c.xid, c.changed_at FROM scope_changes c
                           WHERE (c.module_type_id, c.year) > (f.module_type_id, f.year)
                           ORDER BY c.module_type_id, c.year, c.xid LIMIT 1) AS next
+), marks AS (
+    SELECT module_type_id, year, xid, changed_at FROM scope_changes WHERE NOT (SELECT large FROM size)
+    UNION ALL
+    SELECT module_type_id, year, xid, changed_at FROM first
 )
-SELECT NULL::integer AS module_type_id, NULL::integer AS year, now() AS at, NULL::integer AS id, NULL::ingestion_state_enum AS state,
-       NULL::ingestion_result_enum AS result, NULL::timestamptz AS requested_at, NULL::timestamptz AS started_at,
-       NULL::pg_snapshot AS read_snapshot, NULL::xid8 AS xid
-UNION ALL
-SELECT module_type_id, year, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM declared_scopes
- GROUP BY module_type_id, year HAVING sum(report_modules) > 0
-UNION ALL
-SELECT module_type_id, year, finished_at, id, state, result, requested_at, started_at, read_snapshot, NULL
-  FROM data_ingestion_jobs
- WHERE job_type = 'aggregation' AND (standing OR state IS DISTINCT FROM 'FINISHED')
-   AND module_type_id IS NOT NULL AND year IS NOT NULL
-UNION ALL
-SELECT module_type_id, year, changed_at, NULL, NULL, NULL, NULL, NULL, NULL, xid
-  FROM scope_changes
- WHERE NOT (SELECT large FROM size)
-UNION ALL
-SELECT module_type_id, year, changed_at, NULL, NULL, NULL, NULL, NULL, NULL, xid
-  FROM first`
+SELECT now(), declared.*, aggregations.*, changes.*
+  FROM (SELECT array_agg(module_type_id), array_agg(year), array_agg(report_modules) FROM declared_scopes) AS declared,
+       (SELECT array_agg(module_type_id), array_agg(year), array_agg(id), array_agg(state::text), array_agg(result::text),
+               array_agg(requested_at), array_agg(started_at), array_agg(finished_at), array_agg(read_snapshot::text)
+          FROM data_ingestion_jobs
+         WHERE job_type = 'aggregation' AND (standing OR state IS DISTINCT FROM 'FINISHED')
+           AND module_type_id IS NOT NULL AND year IS NOT NULL) AS aggregations,
+       (SELECT array_agg(module_type_id), array_agg(year), array_agg(xid), array_agg(changed_at) FROM marks) AS changes`
 
 // originalQuery finds the same, but for marks, on a database where nothing is kept. It
 // reads all report modules and the whole history.
@@ -125,14 +114,12 @@ WITH counting AS (
      WHERE job_type = 'aggregation' AND module_type_id IS NOT NULL AND year IS NOT NULL
      GROUP BY module_type_id, year
 )
-SELECT NULL::integer AS module_type_id, NULL::integer AS year, now() AS at, NULL::integer AS id, NULL::ingestion_state_enum AS state,
-       NULL::ingestion_result_enum AS result, NULL::timestamptz AS requested_at, NULL::timestamptz AS started_at,
-       NULL::pg_snapshot AS read_snapshot, NULL::xid8 AS xid
-UNION ALL
-SELECT m.module_type_id, r.year, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM carbon_report_modules m JOIN carbon_reports r ON r.id = m.carbon_report_id
- GROUP BY m.module_type_id, r.year
-UNION ALL
-SELECT module_type_id, year, finished_at, id, state, result, NULL, started_at, NULL, NULL
-  FROM data_ingestion_jobs
- WHERE id IN (SELECT newest FROM counting UNION SELECT ended FROM counting UNION SELECT wrote FROM counting)`
+SELECT now(), declared.*, aggregations.*, NULL::integer[], NULL::integer[], NULL::xid8[], NULL::timestamptz[]
+  FROM (SELECT array_agg(module_type_id), array_agg(year), array_agg(report_modules)
+          FROM (SELECT m.module_type_id, r.year, count(*)::integer AS report_modules
+                  FROM carbon_report_modules m JOIN carbon_reports r ON r.id = m.carbon_report_id
+                 GROUP BY m.module_type_id, r.year) AS counted) AS declared,
+       (SELECT array_agg(module_type_id), array_agg(year), array_agg(id), array_agg(state::text), array_agg(result::text),
+               array_agg(NULL::timestamptz), array_agg(started_at), array_agg(finished_at), array_agg(NULL::text)
+          FROM data_ingestion_jobs
+         WHERE id IN (SELECT newest FROM counting UNION SELECT ended FROM counting UNION SELECT wrote FROM counting)) AS aggregations`

@@ -62,6 +62,8 @@
 //	Redis is lost                        nothing of the record; signals are sent again
 //	another program writes the table     its claims are reaped after [ForeignLease]; rows without a scope are nobody's
 //
+// That this holds in every order of events is explored in [tidemark/shared/ledger/model].
+//
 // # Known defects
 //
 // What went wrong in the system this one follows, by the names it has there, with the test that
