@@ -16,10 +16,16 @@ import (
 )
 
 // Handler serves every route.
-func (e *Exporter) Handler() http.Handler {
+func (e *Exporter) Handler() http.Handler { return e.handler(e.metrics()) }
+
+func (e *Exporter) metrics() *collector.Metrics {
 	o := e.opts
-	metrics := collector.New(collector.Options{Pool: o.Pool, Redis: o.Redis, OlderThan: o.OlderThan, MaxScopeSeries: o.MaxScopeSeries,
+	return collector.New(collector.Options{Pool: o.Pool, Redis: o.Redis, OlderThan: o.OlderThan, MaxScopeSeries: o.MaxScopeSeries,
 		Logger: o.Logger, Version: o.Version})
+}
+
+func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
+	o := e.opts
 	mux := http.NewServeMux()
 	var own []string
 	route := func(pattern string, h http.Handler) {

@@ -19,9 +19,11 @@ type metrics struct {
 	relayed        *prometheus.CounterVec
 	reaped         *prometheus.CounterVec
 	signalFailures *prometheus.CounterVec
-	ticks          *prometheus.HistogramVec
-	tickFailures   *prometheus.CounterVec
-	lastSuccess    *prometheus.GaugeVec
+	// evictionWarnings counts for [signal.WatchEviction].
+	evictionWarnings prometheus.Counter
+	ticks            *prometheus.HistogramVec
+	tickFailures     *prometheus.CounterVec
+	lastSuccess      *prometheus.GaugeVec
 }
 
 // The loops.
@@ -50,6 +52,9 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			"Jobs taken from workers that gave no sign of life for a lease, by what became of them.", "job_type", "fate"),
 		signalFailures: counter("tidemark_scheduler_signal_failures_total",
 			"Times that Redis did not take, or not tell of, a signal.", "loop"),
+		evictionWarnings: with.NewCounter(prometheus.CounterOpts{
+			Name: "tidemark_scheduler_eviction_warnings_total",
+			Help: "Looks, one a minute, that found a Redis which throws signals away when its memory is full."}),
 		ticks: with.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "tidemark_scheduler_tick_duration_seconds",
 			Help:    "Time that a look over the record took; its count is the number of looks.",

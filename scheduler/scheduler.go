@@ -125,6 +125,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { every(ctx, s.opts.RelayInterval, s.metrics.watched(relayLoop, relay.tick)) })
 	loops.Go(func() { every(ctx, s.opts.ReapInterval, s.metrics.watched(reaperLoop, reaper.tick)) })
+	loops.Go(func() { signal.WatchEviction(ctx, rdb, s.opts.Logger, s.metrics.evictionWarnings) })
 	loops.Go(func() { every(ctx, compactInterval, s.metrics.watched(compactorLoop, compactor.tick)) })
 	loops.Wait()
 	s.opts.Logger.Info("scheduler stopped")

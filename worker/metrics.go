@@ -24,6 +24,8 @@ type metrics struct {
 	leaseMargin   prometheus.Histogram
 	fenced        *prometheus.CounterVec
 	unsentSignals prometheus.Counter
+	// evictionWarnings counts for [signal.WatchEviction].
+	evictionWarnings prometheus.Counter
 }
 
 // Sources of a request that a worker makes.
@@ -105,6 +107,9 @@ func newMetrics(registry prometheus.Registerer, concurrency int) *metrics {
 		unsentSignals: with.NewCounter(prometheus.CounterOpts{
 			Name: "tidemark_worker_signal_failures_total",
 			Help: "Times that signals could not be sent; the relay sends them."}),
+		evictionWarnings: with.NewCounter(prometheus.CounterOpts{
+			Name: "tidemark_worker_eviction_warnings_total",
+			Help: "Looks, one a minute, that found a Redis which throws signals away when its memory is full."}),
 	}
 	with.NewGauge(prometheus.GaugeOpts{
 		Name: "tidemark_worker_concurrency", Help: "Jobs that this worker runs at once, at most."}).Set(float64(concurrency))

@@ -48,6 +48,9 @@ type Worker struct {
 
 var errShutdown = errors.New("the worker shuts down")
 
+// redisFarewell is how long asynq has to hand its last tasks back to Redis.
+const redisFarewell = 3 * time.Second
+
 // controlConns is enough for short statements of any number of runs.
 const controlConns = 4
 
@@ -86,22 +89,33 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	defer stopPages()
 
+	connected, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	signal.Until(connected, w.rdb)
 	server := w.newServer()
 	if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
 	w.log.Info("worker started", "concurrency", w.opts.Concurrency, "lease", w.opts.Lease)
-	<-ctx.Done()
+	signal.WatchEviction(ctx, w.rdb, w.log, w.metrics.evictionWarnings) // until ctx ends
 
 	w.mu.Lock()
 	stop()
 	w.mu.Unlock()
-	server.Stop()
+	// asynq notices only between two looks for tasks, each of which a Redis that is away makes
+	// half a minute long. What it brings until then is turned away; see begin.
+	var stopped sync.WaitGroup
+	stopped.Go(server.Stop)
 	w.log.Info("worker drains", "at_most", w.opts.Drain)
 	drain := time.AfterFunc(w.opts.Drain, func() { release(errShutdown) })
 	w.active.Wait()
 	drain.Stop()
+	// What is left is between asynq and Redis. asynq would wait for a Redis that is away, half a
+	// minute for each command, until the platform kills us.
+	farewell := time.AfterFunc(redisFarewell, leave)
+	stopped.Wait()
 	server.Shutdown()
+	farewell.Stop()
 	w.log.Info("worker stopped")
 	return nil
 }

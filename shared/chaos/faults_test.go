@@ -155,7 +155,7 @@ func postgresLate(_ context.Context, w *world, _ *process) (func() error, error)
 
 func late(ways []*localtest.Proxy, by time.Duration) (end func() error) {
 	for _, p := range ways {
-		p.Delay(by / 2) // in each direction
+		p.Delay(by)
 	}
 	return restored(ways)
 }

@@ -20,10 +20,10 @@ type Redis struct {
 	// Substitute is true for the in-process stand-in of a missing redis-server.
 	Substitute bool
 
-	// start runs redis-server; nil for the substitute.
-	start   func(context.Context) (*process, error)
-	server  *process
-	release func()
+	// server is the running redis-server, and start starts another in its place; nil for a substitute.
+	server *process
+	start  func(context.Context) (*process, error)
+	stop   func()
 }
 
 // redisDatabases is how many numbered databases the server has: the tests take
@@ -52,13 +52,16 @@ func StartRedis(ctx context.Context, settings ...string) (*Redis, error) {
 	}
 	args := []string{"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", d.path,
 		"--save", "", "--appendonly", "no", "--databases", fmt.Sprint(redisDatabases), "--maxmemory-policy", "noeviction"}
-	r := &Redis{URL: "redis-socket://" + socket, release: d.remove, start: func(ctx context.Context) (*process, error) {
+	run := func(ctx context.Context) (*process, error) {
 		return start(ctx, d, syscall.SIGTERM, ping, bin, append(args, settings...)...)
-	}}
-	if err := r.Start(ctx); err != nil {
+	}
+	r := &Redis{URL: "redis-socket://" + socket}
+	if r.server, err = run(ctx); err != nil {
 		d.remove()
 		return nil, err
 	}
+	r.start = run
+	r.stop = func() { r.server.Stop(); d.remove() }
 	return r, nil
 }
 
@@ -70,7 +73,13 @@ func (r *Redis) Database(n int) string {
 	return fmt.Sprintf("%s?db=%d", r.URL, n)
 }
 
-// Crash kills the server; what it held is gone. The substitute cannot crash.
+// Restart stops the server and starts an empty one in its place. A substitute cannot do that.
+func (r *Redis) Restart(ctx context.Context) (err error) {
+	r.server.Stop()
+	return r.Start(ctx)
+}
+
+// Crash kills the server; what it held is gone. A substitute cannot do that.
 func (r *Redis) Crash() { r.server.end(syscall.SIGKILL) }
 
 // Start starts a server that has crashed, empty.
@@ -80,12 +89,7 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 }
 
 // Stop ends the server; what it held is gone.
-func (r *Redis) Stop() {
-	if r.server != nil {
-		r.server.Stop()
-	}
-	r.release()
-}
+func (r *Redis) Stop() { r.stop() }
 
 // startSubstitute runs miniredis. Its clock does not run by itself, so locks and
 // heartbeats would never expire: a ticker moves it.
@@ -111,5 +115,5 @@ func startSubstitute() (*Redis, error) {
 		close(done)
 		m.Close()
 	}
-	return &Redis{URL: "redis://" + m.Addr(), Substitute: true, release: stop}, nil
+	return &Redis{URL: "redis://" + m.Addr(), Substitute: true, stop: stop}, nil
 }

@@ -100,9 +100,9 @@ func OwnPostgres(t testing.TB, settings ...string) *local.Postgres {
 	return pg
 }
 
-// OwnRedis starts a server for a test that does to it what others must not see, and returns its
-// URL. Settings are more arguments for redis-server.
-func OwnRedis(t testing.TB, settings ...string) string {
+// OwnRedis starts a server for a test that does to it what others must not see. Settings are
+// more arguments for redis-server.
+func OwnRedis(t testing.TB, settings ...string) *local.Redis {
 	t.Helper()
 	r, err := local.StartRedis(context.Background(), settings...)
 	if err != nil {
@@ -112,7 +112,18 @@ func OwnRedis(t testing.TB, settings ...string) string {
 	if r.Substitute {
 		t.Fatal("redis-server is not installed: run `apt-get install redis-server`, or `make setup`")
 	}
-	return r.URL
+	return r
+}
+
+// Failover starts a Redis with a replica and a sentinel.
+func Failover(t testing.TB) *local.Failover {
+	t.Helper()
+	f, err := local.StartFailover(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Stop)
+	return f
 }
 
 func create(t testing.TB, pg *local.Postgres, options string) string {

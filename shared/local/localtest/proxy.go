@@ -26,7 +26,7 @@ type Proxy struct {
 	stalled, held, down, closed bool
 	// left is how many bytes of the server pass before the proxy goes down; -1 is no limit.
 	left int
-	// delay is how long what is carried takes on its way, in each direction.
+	// delay is how long what the server says is on its way.
 	delay time.Duration
 	// watch makes a watcher for each connection; nil for none.
 	watch func() func([]byte)
@@ -100,7 +100,7 @@ func (p *Proxy) HoldAnswers(hold bool) { p.set(func() { p.held = hold }) }
 // CutAfter cuts when the server has sent more than n bytes from now on; those n arrive.
 func (p *Proxy) CutAfter(n int) { p.set(func() { p.left = n }) }
 
-// Delay lets everything that is carried take this much longer, in each direction.
+// Delay makes every answer of the server take this much longer.
 func (p *Proxy) Delay(by time.Duration) { p.set(func() { p.delay = by }) }
 
 // Restore ends a cut, a stall or a delay, and forgets about a cut to come.
@@ -148,7 +148,7 @@ func (p *Proxy) accept(listener net.Listener) {
 			seen = watch()
 		}
 		go p.pump(client, server, func() bool { return p.stalled }, func(chunk []byte) int { seen(chunk); return len(chunk) })
-		go p.pump(server, client, func() bool { return p.stalled || p.held }, func(chunk []byte) int { return p.spend(len(chunk)) })
+		go p.pump(server, client, func() bool { return p.stalled || p.held }, func(chunk []byte) int { return p.answer(len(chunk)) })
 	}
 }
 
@@ -164,8 +164,12 @@ func (p *Proxy) admit(conns ...net.Conn) bool {
 	return true
 }
 
-// spend returns how many of n bytes of the server may pass.
-func (p *Proxy) spend(n int) int {
+// answer delays n bytes of the server and returns how many of them may pass.
+func (p *Proxy) answer(n int) int {
+	p.mu.Lock()
+	delay := p.delay
+	p.mu.Unlock()
+	time.Sleep(delay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left < 0 {
@@ -185,9 +189,7 @@ func (p *Proxy) pump(from, to net.Conn, wait func() bool, allow func([]byte) int
 		for wait() && !p.down && !p.closed {
 			p.flow.Wait()
 		}
-		delay := p.delay
 		p.mu.Unlock()
-		time.Sleep(delay)
 		passing := allow(buf[:n])
 		if passing > 0 {
 			if _, err := to.Write(buf[:passing]); err != nil {
