@@ -27,6 +27,7 @@ var rules = []struct {
 	{[]string{"tidemark/exporter", "tidemark/exporter/collector", "tidemark/exporter/api", "tidemark/exporter/stream", "tidemark/worker", "tidemark/scheduler"}, []string{"tidemark/shared/local", "tidemark/shared/sample", "tidemark/shared/emission"}, "throw-away servers and sample data are the demo's, and which calculations there are is assembly"},
 	{[]string{"tidemark/exporter", "tidemark/exporter/", "tidemark/scheduler", "tidemark/cli"}, []string{"github.com/hibiken/"}, "asynq is behind shared/signal; only the worker serves its queues"},
 	{[]string{"tidemark/shared/access"}, []string{"github.com/jackc/", "github.com/hibiken/", "github.com/redis/", "tidemark/shared/postgres", "tidemark/shared/ledger", "tidemark/shared/signal"}, "who may do what is known without PostgreSQL and Redis"},
+	{[]string{"tidemark/shared/chaos/verdict"}, []string{"tidemark/", "github.com/"}, "who judges shares nothing with those who are judged"},
 	{[]string{"tidemark/exporter", "tidemark/exporter/", "tidemark/worker", "tidemark/scheduler", "tidemark/cli"}, []string{"github.com/coreos/", "github.com/go-jose/"}, "identity providers are behind shared/access"},
 }
 

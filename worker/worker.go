@@ -148,7 +148,9 @@ func (w *Worker) begin() bool {
 }
 
 func (w *Worker) open(ctx context.Context) (err error) {
-	w.data, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: w.opts.Concurrency})
+	// A run that meets a dead connection has lost an attempt. After the server ended all sessions
+	// the pool holds as many dead ones as a job has attempts, or more.
+	w.data, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: w.opts.Concurrency, Proven: true})
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@
 //	requester dies before its commit     nothing was requested
 //	requester dies before its signal     the relay finds the job ([Ledger.Claimable])
 //	worker dies, hangs or is cut off     the lease runs out, the job is given back; the fence undoes the rest
+//	worker falls silent as it claims     its session ends in 5 s, and with it what keeps requesters out
 //	worker loses its connection          it forfeits: given back at once, the run counts; from the second run
 //	                                     on the lease runs out: a flapping link must not use up the attempts
 //	database ends its session on purpose it releases, as when it is stopped

@@ -115,7 +115,7 @@ func (l *Ledger) Retain(ctx context.Context, db postgres.Beginner, age time.Dura
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, limitLockWait, pgx.StrictNamedArgs{"timeout": fmt.Sprintf("%dms", doorTimeout.Milliseconds())}); err != nil {
+		if _, err := tx.Exec(ctx, limitWaits, waits); err != nil {
 			return err
 		}
 		var emptied []uuid.UUID

@@ -84,6 +84,13 @@ func (p *Postgres) Restart(ctx context.Context) error {
 	return p.start(ctx)
 }
 
+// Crash ends the server in the midst of its work, as if its machine had failed. [Postgres.Start]
+// brings it back, with what was committed if the setting synchronous_commit=on was given.
+func (p *Postgres) Crash() { p.server.end(syscall.SIGQUIT) }
+
+// Start starts a server that has crashed on its data.
+func (p *Postgres) Start(ctx context.Context) error { return p.start(ctx) }
+
 // Database returns the URL of another database of this server.
 func (p *Postgres) Database(name string) string {
 	return fmt.Sprintf("postgres:///%s?host=%s&user=tidemark", name, p.dir.path)

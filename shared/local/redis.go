@@ -76,6 +76,14 @@ func (r *Redis) Database(n int) string {
 // Restart stops the server and starts an empty one in its place. A substitute cannot do that.
 func (r *Redis) Restart(ctx context.Context) (err error) {
 	r.server.Stop()
+	return r.Start(ctx)
+}
+
+// Crash kills the server; what it held is gone. A substitute cannot do that.
+func (r *Redis) Crash() { r.server.end(syscall.SIGKILL) }
+
+// Start starts a server that has crashed, empty.
+func (r *Redis) Start(ctx context.Context) (err error) {
 	r.server, err = r.start(ctx)
 	return err
 }

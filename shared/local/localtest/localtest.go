@@ -88,10 +88,11 @@ func Redis(t testing.TB) string {
 	return r.Database(int(redisDatabases.Add(1)))
 }
 
-// OwnPostgres starts a server for a test that does to it what others must not see.
-func OwnPostgres(t testing.TB) *local.Postgres {
+// OwnPostgres starts a server for a test that does to it what others must not see. Settings are
+// those of [local.StartPostgres].
+func OwnPostgres(t testing.TB, settings ...string) *local.Postgres {
 	t.Helper()
-	pg, err := local.StartPostgres(context.Background())
+	pg, err := local.StartPostgres(context.Background(), settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
