@@ -164,19 +164,19 @@ func TestNothingIsMadeAheadAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &counter{}
-		c.take(time.Second)
+		c.take(500 * time.Millisecond)
 		a := newAhead(t.Context(), c.render)
 		for range 3 {
 			c.take(0)
 			c.serve(a, scrapeOf("Prometheus"))
-			c.take(time.Second)
+			c.take(500 * time.Millisecond)
 			time.Sleep(10 * time.Second)
 		}
 		c.serve(a, scrapeOf("Prometheus"))
 		time.Sleep(9*time.Second + time.Millisecond)
 		before, made := time.Now(), c.pages.Load()
 		a.close()
-		if time.Since(before) != 999*time.Millisecond {
+		if time.Since(before) != 499*time.Millisecond {
 			t.Errorf("closed after %s", time.Since(before))
 		}
 		time.Sleep(time.Minute)
