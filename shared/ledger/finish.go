@@ -137,6 +137,11 @@ func (l *Ledger) waiting(ctx context.Context, tx pgx.Tx, s job.Scope) ([]Ticket,
 	if err != nil {
 		return nil, err
 	}
+	return collectTickets(rows, s)
+}
+
+// collectTickets reads id and signal_seq of jobs of one scope.
+func collectTickets(rows pgx.Rows, s job.Scope) ([]Ticket, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Ticket, error) {
 		t := Ticket{Scope: s}
 		return t, row.Scan(&t.JobID, &t.SignalSeq)

@@ -12,18 +12,20 @@ import (
 	"tidemark/shared/postgres"
 )
 
-// claimableTemplate finds waiting jobs that a worker could claim now, from the dedup
-// index: what is finished costs nothing. What is held, postponed or behind a running job
+// claimable is the condition under which a worker could claim job j now. With it, a look costs
+// the dedup index: what is finished costs nothing. What is held, postponed or behind a running job
 // is left out, its time to be signalled comes later.
-const claimableTemplate = `
-SELECT j.id, j.signal_seq, {j.columns}
-  FROM data_ingestion_jobs j
- WHERE {j.predicate} AND j.state <> 'RUNNING' AND {j.complete}
-   AND coalesce(j.requested_at < clock_timestamp() - @grace::interval, true)
+const claimable = `{j.predicate} AND j.state <> 'RUNNING' AND {j.complete}
    AND coalesce(j.run_after <= clock_timestamp(), true)
    AND NOT EXISTS (SELECT FROM data_ingestion_jobs r
                     WHERE r.job_type = '{type}' AND r.state = 'RUNNING' AND {r.same})
-   AND NOT {held}
+   AND NOT {held}`
+
+const claimableTemplate = `
+SELECT j.id, j.signal_seq, {j.columns}
+  FROM data_ingestion_jobs j
+ WHERE ` + claimable + `
+   AND coalesce(j.requested_at < clock_timestamp() - @grace::interval, true)
    AND j.id > @after
  ORDER BY j.id LIMIT @limit`
 

@@ -73,9 +73,9 @@
 // that was held can wait for ever, even if nothing goes wrong: it is signalled while a
 // worker that found it held still has its task, and the id is taken.
 //
-// One is the protocol as it is: a worker stays in a scope as long as something waits there.
-// Where as many scopes as there are workers are requested faster than they run, the others
-// wait until that ends.
+// A worker that stays in its scope as long as something waits there does harm: where as many scopes
+// as there are workers are requested faster than they run, the others wait until that ends. So it
+// hands over after one run.
 //
 // # Why not a model checker
 //

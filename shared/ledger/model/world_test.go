@@ -51,9 +51,6 @@ type world struct {
 	kinds  fault
 	// diligent requesters do not die between their commit and their signal.
 	diligent bool
-	// spare: there are workers enough for every scope that is requested without end. A worker runs what
-	// waits in its scope until nothing does; so as not to model a fleet, the only one ends after a run.
-	spare bool
 	// rollbacks: a requester's transaction may be rolled back.
 	rollbacks bool
 	// errors: a calculation may fail.
@@ -117,8 +114,9 @@ var (
 	leading = world{name: "two schedulers, with a recalculation", requesters: chain.requesters, workers: 2, faults: 1, kinds: anyFault, hands: 2}
 	wishes  = world{name: "tasks run by operators", requesters: []requester{{kind: operator, scopes: toA}, {kind: operator, scopes: toA}}, workers: 2, faults: 1, kinds: killed}
 	// stream has requesters that never end, and one request beside them.
-	stream  = world{name: "endless requests for a scope", requesters: []requester{{scopes: toA}, {scopes: toA, endless: true}, {scopes: toA, endless: true}}, workers: 1}
-	recalcs = world{name: "endless requests for a recalculation", requesters: []requester{{scopes: toA}, {scopes: toR1, endless: true}}, workers: 1, spare: true}
+	stream = world{name: "endless requests for a scope", requesters: []requester{{scopes: toA}, {scopes: toA, endless: true}, {scopes: toA, endless: true}}, workers: 1}
+	// recalcs has as many scopes that are requested without end as there are workers.
+	recalcs = world{name: "endless requests for a recalculation", requesters: []requester{{scopes: toA}, {scopes: toR1, endless: true}}, workers: 1}
 	// record is what the ledger can be compared with: no Redis, workers look whenever they like.
 	record = world{name: "the record alone", requesters: []requester{{scopes: toR1}, {scopes: toA}}, workers: 2,
 		faults: 1, kinds: stalled | stopped, recordOnly: true, errors: true, rollbacks: true}
