@@ -433,6 +433,54 @@ func TestCutConnectionForfeitsAndRunsAgain(t *testing.T) {
 	f.awaitRuns(1, "forfeited")
 }
 
+// A run that is as good as finished may have to wait for somebody who has fallen silent. Its lease goes
+// on, or it would be given back and calculated again, in the end given up, for no fault of its own.
+func TestLeaseIsRenewedWhileTheFinishWaits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		then error
+		want string
+		// silent is what the other transaction has done.
+		silent func(f *field, tx pgx.Tx) error
+	}{
+		"for its follow-up": {nil, "FINISHED SUCCESS computed", func(f *field, tx pgx.Tx) error {
+			_, err := f.ledger.Request(f.ctx, tx, ledger.Batch{By: ledger.Origin{Actor: "tester", Via: ledger.ViaCLI, RequestID: "test"}, Requests: []ledger.Request{{Scope: travel}}})
+			return err
+		}},
+		"for its pipeline": {nil, "FINISHED SUCCESS computed", func(f *field, tx pgx.Tx) error {
+			_, err := tx.Exec(f.ctx, `UPDATE pipelines SET status = 'RUNNING'`)
+			return err
+		}},
+		"to record a failure": {errors.New("boom"), "FINISHED ERROR boom", func(f *field, tx pgx.Tx) error {
+			_, err := tx.Exec(f.ctx, `UPDATE pipelines SET status = 'RUNNING'`)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.work(&toy{then: func(context.Context, pgx.Tx, *ledger.Claim) error { return c.then }}, &toy{})
+			ticket := f.request(planes)
+			tx, err := f.pool.Begin(f.ctx)
+			f.must(err)
+			defer func() { _ = tx.Rollback(f.ctx) }()
+			f.must(c.silent(f, tx))
+			f.send(ticket)
+			f.await("the finish waits", func() bool {
+				return value[bool](f, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`)
+			})
+			const lease = `SELECT lease_expires_at FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`
+			for range 3 {
+				before := value[time.Time](f, lease)
+				f.await("the lease is renewed", func() bool { return value[time.Time](f, lease).After(before) })
+			}
+			f.must(tx.Commit(f.ctx))
+			f.awaitJob(ticket.JobID, c.want)
+			f.wantCount(1, `SELECT attempts FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
+		})
+	}
+}
+
 // two code versions: a schema that is too old is refused, and the message says what to do.
 func TestOldSchemaIsRefused(t *testing.T) {
 	t.Parallel()

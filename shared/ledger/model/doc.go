@@ -25,6 +25,7 @@
 //	only the run that holds the job writes, together with the job's end
 //	a pipeline is not done before its jobs, and its request
 //	a wish (an operator's task) is in Redis or in the record
+//	a job is given up only if something went wrong
 //	an accepted request is covered some day
 //	a pipeline is done some day
 //

@@ -430,7 +430,7 @@ func (n *nexts) run(k int, mine class) {
 		n.add(writeData, j, 0, mine, to)
 		return
 	}
-	if n.from.jobs[j].scope == aggregation || n.from.find(aggregation, uncommitted) < 0 {
+	if !n.from.finishWaits(j) {
 		up := w.finish(&to, from, false)
 		if w.is(followsUpInAnotherTransaction) && to.jobs[j].scope != aggregation {
 			me.phase = halfway
@@ -483,6 +483,8 @@ func (n *nexts) job(j int) {
 		to.jobs[j].expired = true
 		if !n.from.served(j) {
 			n.add(expire, j, 0, ofLease+class(j), to)
+		} else if w.is(finishesWithoutRenewals) && n.from.finishWaits(j) {
+			n.add(expire, j, 0, unfair, to)
 		} else if n.fault(stalled) {
 			to.faults--
 			n.add(stall, j, 0, unfair, to)

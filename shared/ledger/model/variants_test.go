@@ -27,6 +27,8 @@ const (
 	followsUpInAnotherTransaction
 	// countsWithoutLock: a finish counts the jobs of a pipeline that it has not locked.
 	countsWithoutLock
+	// finishesWithoutRenewals: the lease is not renewed while a finish waits for a requester.
+	finishesWithoutRenewals
 	// reapsWithoutRecheck: a reaper gives back what it saw expired, whatever has become of it.
 	reapsWithoutRecheck
 	reapsNever
@@ -65,6 +67,7 @@ var variants = []struct {
 	{"a claim does not mind a running job", claimsBesideARunningJob, one, oneWaitsOneRuns},
 	{"a finish does not ask for its token", finishesWithoutToken, faulty, writesFenced},
 	{"data and job are committed one after the other", finishesInTwoTransactions, one, writesFenced},
+	{"no lease is renewed while a finish waits for a requester", finishesWithoutRenewals, waits, healthyKept},
 	{"a reaper does not look again before it acts", reapsWithoutRecheck, leaders, writesFenced},
 	{"a superseded job leaves its pipelines behind", movesNoPipelines, faulty, pipelinesHonest},
 	{"a pipeline's jobs are counted without a lock", countsWithoutLock, batch, pipelinesEnd},

@@ -108,6 +108,8 @@ var (
 	hold  = world{name: "two requests for a recalculation", requesters: []requester{{scopes: toR1}, {scopes: toR1}}, workers: 2, diligent: true}
 	mixed = world{name: "a recalculation and an aggregation, kills", requesters: []requester{{scopes: toR1}, {scopes: toA}}, workers: 2,
 		faults: 1, kinds: killed}
+	// waits has a requester that may keep a finish waiting for its commit, and nothing that goes wrong.
+	waits = world{name: "a recalculation and a request for its aggregation", requesters: mixed.requesters, workers: 2}
 	batch = world{name: "two recalculations of one pipeline", requesters: []requester{{scopes: toBoth}}, workers: 2, counts: true, errors: true}
 	// leaders has two schedulers at once, none of which knows of the other.
 	leaders = world{name: "two schedulers", requesters: []requester{{scopes: toA}, {kind: other, scopes: toA}}, workers: 2, faults: 1, kinds: anyFault, hands: 2}
@@ -123,5 +125,5 @@ var (
 )
 
 func worlds() []world {
-	return []world{one, faulty, chain, hold, mixed, batch, leaders, leading, wishes, stream, recalcs, record}
+	return []world{one, faulty, chain, hold, mixed, waits, batch, leaders, leading, wishes, stream, recalcs, record}
 }
