@@ -24,14 +24,12 @@ UPDATE data_ingestion_jobs
        meta = (CASE jsonb_typeof(meta::jsonb) WHEN 'object' THEN meta::jsonb ELSE '{}' END || @meta::jsonb)::json
  WHERE id = @id AND locked_by = @token AND state = 'RUNNING'`
 
-// readOwn says for whom the job was made, and asks the fence early: what follows may wait for others.
-const readOwn = `
-SELECT pipeline_id, provider FROM data_ingestion_jobs
- WHERE id = @id AND locked_by = @token AND state = 'RUNNING'`
+// readOwn says for whom the job was made.
+const readOwn = `SELECT pipeline_id, provider FROM data_ingestion_jobs WHERE id = @id`
 
 // demoteTemplate makes room for the job as the current one of its combination, which the
-// original's views read, promoteTemplate gives it that place. Rows that
-// run, another program's, are left alone, and keep the place if they have it.
+// original's views read; promoteTemplate gives it that place. Rows that run, another program's,
+// are left alone, and keep the place if they have it.
 const demoteTemplate = `
 UPDATE data_ingestion_jobs SET is_current = false
  WHERE is_current AND id <> @id AND state <> 'RUNNING'
@@ -77,15 +75,18 @@ func (l *Ledger) FinishRenewed(ctx context.Context, tx pgx.Tx, c *Claim, o job.O
 	if err != nil {
 		return fail(err)
 	}
-	tickets, err := l.followUp(ctx, tx, c, o.Result)
-	if err != nil {
-		return fail(err)
+	var tickets []Ticket
+	follows := c.Scope.Type == job.EmissionRecalc && o.Result != job.Error
+	if follows {
+		if tickets, err = l.followUp(ctx, tx, c); err != nil {
+			return fail(err)
+		}
 	}
 	pipelines, err := lockPipelinesOf(ctx, tx, c.JobID)
 	if err != nil {
 		return fail(err)
 	}
-	if o.Result != job.Error && len(tickets) > 0 {
+	if follows {
 		if err := followPipelines(ctx, tx, c.JobID, tickets[0].JobID); err != nil {
 			return fail(err)
 		}
@@ -106,6 +107,11 @@ func (l *Ledger) FinishRenewed(ctx context.Context, tx pgx.Tx, c *Claim, o job.O
 	batch.Queue(st.promote, current)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fail(err)
+	}
+	if c.Scope.Type == job.EmissionRecalc && !follows {
+		if tickets, err = l.waiting(ctx, tx, c.Scope.Aggregation()); err != nil {
+			return fail(err)
+		}
 	}
 	return tickets, settle(ctx, tx, c.JobID, pipelines)
 }
@@ -136,23 +142,17 @@ func currentArgs(s job.Scope, jobID int64) pgx.NamedArgs {
 	return args
 }
 
-// followUp requests what the finished job makes necessary.
-func (l *Ledger) followUp(ctx context.Context, tx pgx.Tx, c *Claim, r job.Result) ([]Ticket, error) {
+// followUp requests the aggregation that a recalculation makes necessary. Its pipelines follow later.
+func (l *Ledger) followUp(ctx context.Context, tx pgx.Tx, c *Claim) ([]Ticket, error) {
+	up := c.Scope.Aggregation()
 	var b Batch
 	var pipeline *uuid.UUID
-	err := tx.QueryRow(ctx, readOwn, pgx.StrictNamedArgs{"id": c.JobID, "token": c.Token}).Scan(&pipeline, &b.Provider)
+	err := tx.QueryRow(ctx, readOwn, pgx.StrictNamedArgs{"id": c.JobID}).Scan(&pipeline, &b.Provider)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrLost
 	}
 	if err != nil {
 		return nil, err
-	}
-	if c.Scope.Type != job.EmissionRecalc {
-		return nil, nil
-	}
-	up := c.Scope.Aggregation()
-	if r == job.Error {
-		return l.waiting(ctx, tx, up)
 	}
 	if pipeline != nil {
 		b.Pipeline = *pipeline
