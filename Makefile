@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench cost clean
+.PHONY: help setup build demo test chaos lint bench cost clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install the apt packages that are missing (PostgreSQL, Redis, a C compiler)
+setup: ## install the apt packages that are missing (PostgreSQL, Redis, Prometheus, Alertmanager, a C compiler)
 	@./scripts/setup
 
 build: ## bin/tidemark
@@ -15,6 +15,9 @@ demo: setup build ## see Tidemark do its job, on throw-away servers, until Ctrl-
 
 test: setup lint ## lint, then every test, on throw-away servers
 	@go test -race -timeout 10m ./...
+
+chaos: setup ## Tidemark under faults, with a verdict; CHAOS_DURATION=10m, CHAOS_SEED=any
+	@CHAOS_DURATION=$${CHAOS_DURATION:-10m} go test -run '^TestChaos$$' -count 1 -v -timeout 0 ./shared/chaos
 
 lint: ## formatting, vet, staticcheck, module files
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (gofmt -w):"; gofmt -l .; exit 1; }

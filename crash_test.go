@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,23 +39,29 @@ func TestKilledWorker(t *testing.T) {
 	killed := time.Now()
 	c.awaitQuiet()
 	t.Logf("killed worker %d at job %d, done by another %.1f s later", pid, job, time.Since(killed).Seconds())
-	c.check(job)
+	c.check(job, 2)
 }
 
-// TestStoppedWorker stops a worker in the middle of a recalculation until another has done
-// the work, and lets it go on then: nothing of what it still writes is kept.
+// TestStoppedWorker stops a worker in the middle of a recalculation for three leases, until
+// another has done the work, and lets it go on then: nothing of what it still writes is kept.
 func TestStoppedWorker(t *testing.T) {
 	t.Parallel()
 	c := deploy(t)
 	pid, job := c.awaitProgress()
 	c.kill(pid, syscall.SIGSTOP)
+	stopped := time.Now()
 	c.awaitQuiet()
-	c.check(job)
+	t.Logf("done by another after %.1f s", time.Since(stopped).Seconds())
+	c.check(job, 2)
+	time.Sleep(time.Until(stopped.Add(3 * crashLease)))
 	c.kill(pid, syscall.SIGCONT)
 	// It has slots and connections again: what is requested now may be its work as well.
 	c.run("recalc", "--module=2", "--year=2025", "--wait")
-	c.check(job)
+	c.check(job, 2)
 }
+
+// crashLease is the workers' lease.
+const crashLease = 2 * time.Second
 
 // deploy starts two workers and a scheduler, and loads entries whose recalculation takes some seconds.
 func deploy(t *testing.T) *crash {
@@ -64,17 +71,31 @@ func deploy(t *testing.T) *crash {
 	c := newCrash(ctx, t)
 	c.run("migrate", "up")
 	for range 2 {
-		c.start("worker", "--lease=2s", "--heartbeat=200ms", "--drain=1s")
+		c.worker()
 	}
-	c.start("scheduler", "--reap-interval=200ms", "--relay-interval=200ms", "--relay-grace=500ms")
-	c.run("load", "reference", "airports", c.file("airports.csv"))
-	c.run("load", "factors", "--type=plane", "--year=2025", "--wait", c.file("factors_plane.csv"))
-	c.run("load", "entries", "--type=plane", "--year=2025", "--create-units", c.flights())
+	c.scheduler()
+	c.load(crashEntries)
 	return c
 }
 
-// check sees that the job ran twice, and that entries, emissions and statistics agree.
-func (c *crash) check(job int64) {
+// load loads entries, which requests their recalculation.
+func (c *crash) load(entries int) {
+	c.t.Helper()
+	c.run("load", "reference", "airports", c.file("airports.csv"))
+	c.run("load", "factors", "--type=plane", "--year=2025", c.file("factors_plane.csv"))
+	c.run("load", "entries", "--type=plane", "--year=2025", "--create-units", c.flights(entries))
+}
+
+func (c *crash) worker() *process {
+	return c.start("worker", "--lease="+crashLease.String(), "--heartbeat=200ms", "--drain=1s")
+}
+
+func (c *crash) scheduler() {
+	c.start("scheduler", "--reap-interval=200ms", "--relay-interval=200ms", "--relay-grace=500ms", "--stuck-after=500ms")
+}
+
+// check sees how many runs of the job counted, and that entries, emissions and statistics agree.
+func (c *crash) check(job int64, runs int) {
 	c.t.Helper()
 	var attempts, rows, entries, active, counted int
 	var total, sum float64
@@ -89,9 +110,9 @@ SELECT (SELECT attempts FROM data_ingestion_jobs WHERE id = $1),
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if attempts != 2 || rows != crashEntries || entries != crashEntries || active != 0 {
-		c.t.Errorf("job %d ran %d times (want 2); %d emissions of %d entries (want %d each); %d jobs active (want 0)",
-			job, attempts, rows, entries, crashEntries, active)
+	if attempts != runs || rows != crashEntries || entries != crashEntries || active != 0 {
+		c.t.Errorf("job %d ran %d times (want %d); %d emissions of %d entries (want %d each); %d jobs active (want 0)",
+			job, attempts, runs, rows, entries, crashEntries, active)
 	}
 	if counted != crashEntries || total/sum < 1-1e-9 || total/sum > 1+1e-9 {
 		c.t.Errorf("statistics: %d entries, %f kg; emissions: %f kg", counted, total, sum)
@@ -109,13 +130,40 @@ type crash struct {
 	pool   *pgxpool.Pool
 }
 
+// binaryDir is where the program is built, once for all tests.
+var binaryDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binaryDir != "" {
+		_ = os.RemoveAll(binaryDir)
+	}
+	os.Exit(code)
+}
+
+var built = sync.OnceValues(func() (path string, err error) {
+	if binaryDir, err = os.MkdirTemp("", "tidemark-test-"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(binaryDir, "tidemark")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
 func newCrash(ctx context.Context, t *testing.T) *crash {
 	t.Helper()
-	database := localtest.EmptyDatabase(t)
-	c := &crash{ctx: ctx, t: t, dir: t.TempDir(), redis: localtest.Redis(t), pool: localtest.Connect(t, database)}
-	c.binary = filepath.Join(c.dir, "tidemark")
-	if out, err := exec.Command("go", "build", "-o", c.binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	return newCrashOn(ctx, t, localtest.EmptyDatabase(t), localtest.Redis(t))
+}
+
+// newCrashOn is newCrash on servers of the test's own.
+func newCrashOn(ctx context.Context, t *testing.T, database, redis string) *crash {
+	t.Helper()
+	c := &crash{ctx: ctx, t: t, dir: t.TempDir(), redis: redis, pool: localtest.Connect(t, database)}
+	var err error
+	if c.binary, err = built(); err != nil {
+		t.Fatal(err)
 	}
 	c.env = append(os.Environ(), "TIDEMARK_DATABASE_URL="+database, "TIDEMARK_REDIS_URL="+c.redis)
 	if _, err := sample.Write(c.dir); err != nil {
@@ -129,15 +177,35 @@ func (c *crash) file(name string) string { return filepath.Join(c.dir, name) }
 // run carries out a command and fails the test if that fails.
 func (c *crash) run(args ...string) {
 	c.t.Helper()
-	cmd := exec.CommandContext(c.ctx, c.binary, args...)
-	cmd.Env = c.env
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := c.command(args...).CombinedOutput(); err != nil {
 		c.t.Fatalf("tidemark %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
+func (c *crash) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(c.ctx, c.binary, args...)
+	cmd.Env = c.env
+	return cmd
+}
+
+// logs is what the processes have written so far.
+func (c *crash) logs() (all string) {
+	paths, _ := filepath.Glob(c.file("*.log"))
+	for _, path := range paths {
+		text, _ := os.ReadFile(path)
+		all += string(text)
+	}
+	return all
+}
+
+// process is one that a test started.
+type process struct {
+	pid    int
+	exited chan struct{}
+}
+
 // start runs a process until the end of the test.
-func (c *crash) start(args ...string) {
+func (c *crash) start(args ...string) *process {
 	c.t.Helper()
 	cmd := exec.Command(c.binary, args...)
 	cmd.Env = c.env
@@ -149,20 +217,23 @@ func (c *crash) start(args ...string) {
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
+	p := &process{cmd.Process.Pid, make(chan struct{})}
+	go func() { _ = cmd.Wait(); close(p.exited) }()
 	c.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGCONT)
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		<-p.exited
 		log.Close()
 		if c.t.Failed() {
 			text, _ := os.ReadFile(log.Name())
 			c.t.Logf("%s:\n%s", filepath.Base(log.Name()), text)
 		}
 	})
+	return p
 }
 
 // flights writes the file of entries, all of which can be computed.
-func (c *crash) flights() string {
+func (c *crash) flights(entries int) string {
 	path := c.file("many.csv")
 	f, err := os.Create(path)
 	if err != nil {
@@ -171,7 +242,7 @@ func (c *crash) flights() string {
 	defer f.Close()
 	w := bufio.NewWriter(f)
 	fmt.Fprintln(w, "unit_institutional_id,origin_iata,destination_iata,user_institutional_id,departure_date,number_of_trips,cabin_class,note")
-	for i := range crashEntries {
+	for i := range entries {
 		fmt.Fprintf(w, "UNIT%d,GVA,%s,P1,2025-03-01,%d,economy,\n", i%50, []string{"LHR", "JFK", "NRT", "FRA"}[i%4], 1+i%3)
 	}
 	if err := w.Flush(); err != nil {

@@ -20,13 +20,14 @@ var rules = []struct {
 }{
 	{[]string{"tidemark/exporter", "tidemark/exporter/"}, []string{"tidemark/worker", "tidemark/scheduler", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
 	{[]string{"tidemark/worker"}, []string{"tidemark/exporter", "tidemark/scheduler", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
-	{[]string{"tidemark/scheduler"}, []string{"tidemark/exporter", "tidemark/worker", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
+	{[]string{"tidemark/scheduler", "tidemark/scheduler/"}, []string{"tidemark/exporter", "tidemark/worker", "tidemark/cli"}, "components meet through PostgreSQL, Redis and shared/"},
 	{[]string{"tidemark/shared/"}, []string{"tidemark/exporter", "tidemark/worker", "tidemark/scheduler", "tidemark/cli"}, "shared/ does not know who uses it"},
 	{[]string{"tidemark/shared/job", "tidemark/shared/catalog"}, []string{"tidemark/", "github.com/jackc/", "github.com/hibiken/", "os", "net", "net/http", "database/sql"}, "vocabulary and catalogue are pure"},
 	{[]string{"tidemark/shared/ledger", "tidemark/shared/freshness", "tidemark/shared/emission", "tidemark/shared/ingest"}, []string{"github.com/hibiken/", "github.com/redis/", "tidemark/shared/signal"}, "the record does not know Redis"},
 	{[]string{"tidemark/exporter", "tidemark/exporter/collector", "tidemark/exporter/api", "tidemark/exporter/stream", "tidemark/worker", "tidemark/scheduler"}, []string{"tidemark/shared/local", "tidemark/shared/sample", "tidemark/shared/emission"}, "throw-away servers and sample data are the demo's, and which calculations there are is assembly"},
 	{[]string{"tidemark/exporter", "tidemark/exporter/", "tidemark/scheduler", "tidemark/cli"}, []string{"github.com/hibiken/"}, "asynq is behind shared/signal; only the worker serves its queues"},
 	{[]string{"tidemark/shared/access"}, []string{"github.com/jackc/", "github.com/hibiken/", "github.com/redis/", "tidemark/shared/postgres", "tidemark/shared/ledger", "tidemark/shared/signal"}, "who may do what is known without PostgreSQL and Redis"},
+	{[]string{"tidemark/shared/chaos/verdict"}, []string{"tidemark/", "github.com/"}, "who judges shares nothing with those who are judged"},
 	{[]string{"tidemark/exporter", "tidemark/exporter/", "tidemark/worker", "tidemark/scheduler", "tidemark/cli"}, []string{"github.com/coreos/", "github.com/go-jose/"}, "identity providers are behind shared/access"},
 }
 

@@ -16,8 +16,9 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
-	// The first signal asks for an orderly end; a second one gets its usual meaning back.
-	context.AfterFunc(ctx, restore)
+	// The first signal asks for an orderly end. A second Ctrl-C gets its usual meaning back;
+	// further SIGTERMs change nothing, for supervisors send several, and who means it has SIGKILL.
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
 	return cli.Run(ctx, version(), os.Args[1:], os.Stdout, os.Stderr)
 }
 

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	dto "github.com/prometheus/client_model/go"
@@ -24,9 +25,11 @@ import (
 	"tidemark/exporter"
 	"tidemark/exporter/exportertest"
 	"tidemark/scheduler"
+	"tidemark/scheduler/periodic"
 	"tidemark/shared/access"
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
+	"tidemark/shared/local/localtest"
 	"tidemark/shared/telemetry"
 	"tidemark/worker"
 )
@@ -72,14 +75,41 @@ func workerFamilies(t *testing.T) families {
 	return gather(t, o.Registry.Gather)
 }
 
+// schedulerFamilies runs a scheduler that leads, has an entry that was requested, and a job that waits:
+// part of what it exports only a leader can know.
 func schedulerFamilies(t *testing.T) families {
 	t.Helper()
 	o := scheduler.DefaultOptions()
-	o.Registry = telemetry.NewRegistry("1.2.3")
-	if _, err := scheduler.New(o); err != nil {
+	o.Registry, o.DatabaseURL, o.RedisURL = telemetry.NewRegistry("1.2.3"), localtest.Database(t), localtest.Redis(t)
+	path := filepath.Join(t.TempDir(), "periodic.yml")
+	if err := os.WriteFile(path, []byte("entries: [{name: a, schedule: '@yearly', request: aggregation, module: 2, year: current}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return gather(t, o.Registry.Gather)
+	var err error
+	if o.Periodic, err = periodic.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := localtest.Connect(t, o.DatabaseURL).Exec(t.Context(), `
+INSERT INTO periodic_entries (name, schedule, handled_until, last_requested_at) VALUES ('a', '@yearly UTC', now(), now());
+INSERT INTO data_ingestion_jobs (entity_type, ingestion_method, provider, is_current, job_type, state, module_type_id, year)
+VALUES ('MODULE_PER_YEAR', 'computed', 'DEFAULT', false, 'aggregation', 'NOT_STARTED', 2, 2025)`); err != nil {
+		t.Fatal(err)
+	}
+	s, err := scheduler.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := localtest.Start(t, s.Run)
+	defer stop()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		found := gather(t, o.Registry.Gather)
+		if found["tidemark_scheduler_periodic_next_due_timestamp_seconds"] != nil && found["tidemark_scheduler_backlog_oldest_timestamp_seconds"] != nil {
+			return found
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the scheduler does not lead")
+		}
+	}
 }
 
 func gather(t *testing.T, from func() ([]*dto.MetricFamily, error)) families {
@@ -221,8 +251,8 @@ func TestMetricNames(t *testing.T) {
 	}
 	// What stands for several: tidemark_worker_ and the like.
 	known["tidemark_"], known["tidemark_worker_"], known["tidemark_scheduler_"] = true, true, true
-	users := []string{"README.md", "METRICS.md"}
-	for _, pattern := range []string{"alerts/*.yml", "dashboards/*.json"} {
+	users := []string{"README.md", "METRICS.md", "FAULTS.md"}
+	for _, pattern := range []string{"alerts/*.yml", "alerts/*.yaml", "alerts/*/*.yml", "alerts/*.md", "dashboards/*.json"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, paths, err)

@@ -90,6 +90,9 @@ func TestRefusals(t *testing.T) {
 		"worker --web.listen-address 9878":            "is not host:port",
 		"worker --web.config.file /nowhere.yml":       "--web.config.file /nowhere.yml",
 		"scheduler --web.listen-address 9879":         "is not host:port",
+		"scheduler --periodic-file /nowhere.yml":      "--periodic-file: open /nowhere.yml: no such file or directory: name a file",
+		"scheduler --retention 90m":                   "Retention: 1h30m0s; 0 to keep everything, or at least 24h",
+		"scheduler -o json":                           "--output: only with --list",
 		"demo --web.listen-address 256.0.0.1:1":       "--web.listen-address",
 		"demo --web.listen-address 127.0.0.1:notport": "choose another one",
 	} {

@@ -26,6 +26,8 @@ import (
 	"tidemark/worker"
 )
 
+const flagMonitoring = "with-monitoring"
+
 func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
@@ -34,7 +36,8 @@ func demoCommand() *cli.Command {
 			"computes and aggregates them, then brings scopes into each of the four stale buckets.\n" +
 			"Ctrl-C stops everything and removes it.",
 		Flags: append([]cli.Flag{&cli.StringFlag{Name: flagListen, Value: exporter.DefaultAddress,
-			EnvVars: []string{"TIDEMARK_WEB_LISTEN_ADDRESS"}, Usage: "`HOST:PORT` for the exporter to serve on"}}, logFlags()...),
+			EnvVars: []string{"TIDEMARK_WEB_LISTEN_ADDRESS"}, Usage: "`HOST:PORT` for the exporter to serve on"},
+			&cli.BoolFlag{Name: flagMonitoring, Usage: "with Prometheus and Alertmanager, where they are installed, on the shipped rules"}}, logFlags()...),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c)
 			if err != nil {
@@ -44,7 +47,7 @@ func demoCommand() *cli.Command {
 				// The demo tells what happens; the components' own words come on request.
 				log = slog.New(slog.DiscardHandler)
 			}
-			d := &demo{out: c.App.Writer, log: log, version: c.App.Version, listen: c.String(flagListen),
+			d := &demo{out: c.App.Writer, log: log, version: c.App.Version, listen: c.String(flagListen), withMonitoring: c.Bool(flagMonitoring),
 				workerAt: make(chan net.Addr, 1), schedulerAt: make(chan net.Addr, 1)}
 			return d.run(c.Context)
 		},
@@ -56,6 +59,7 @@ type demo struct {
 	out             io.Writer
 	log             *slog.Logger
 	version, listen string
+	withMonitoring  bool
 
 	database, redis string
 	pool            *pgxpool.Pool
@@ -63,6 +67,8 @@ type demo struct {
 	signals         *signal.Sender
 	// workerAt and schedulerAt tell where the two serve their metrics, once they do.
 	workerAt, schedulerAt chan net.Addr
+	// stops end what the story started, last one first.
+	stops []func()
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
@@ -108,6 +114,7 @@ func (d *demo) run(ctx context.Context) error {
 	defer d.rdb.Close()
 	d.signals = signal.NewSender(d.rdb)
 
+	defer d.stop()
 	group, ctx := errgroup.WithContext(ctx)
 	if err := d.components(ctx, group); err != nil {
 		return err
@@ -194,6 +201,10 @@ func (d *demo) tell(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	monitoring, err := d.monitor(ctx, besides[0], besides[1])
+	if err != nil {
+		return err
+	}
 	d.say(`
 the exporter is at http://%[1]s
   curl -s http://%[1]s/metrics | grep tidemark_
@@ -201,14 +212,14 @@ the exporter is at http://%[1]s
 and what the other two count of their own work
   curl -s http://%[4]s/metrics | grep tidemark_worker_
   curl -s http://%[5]s/metrics | grep tidemark_scheduler_
-
+%[6]s
 try next, in another terminal:
   export TIDEMARK_DATABASE_URL='%[2]s' TIDEMARK_REDIS_URL='%[3]s'
   ./bin/tidemark stale
   ./bin/tidemark recalc --module equipment --year 2023 --wait
   ./bin/tidemark jobs --failed
 
-Ctrl-C stops everything.`, d.listen, d.database, d.redis, besides[0], besides[1])
+Ctrl-C stops everything.`, d.listen, d.database, d.redis, besides[0], besides[1], monitoring)
 	return nil
 }
 

@@ -2,11 +2,14 @@ package cli_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,7 +20,7 @@ import (
 )
 
 // TestDemo lets the demo play to its end while the ports of worker and scheduler are taken:
-// what it tells people to type works.
+// what it tells people to type works, and its Prometheus has data for every panel.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{worker.DefaultAddress, scheduler.DefaultAddress} {
@@ -26,7 +29,7 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	var said, trouble strings.Builder
-	cmd := exec.Command(os.Args[0], "demo", "--web.listen-address=127.0.0.1:0")
+	cmd := exec.Command(os.Args[0], "demo", "--with-monitoring", "--web.listen-address=127.0.0.1:0")
 	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = &trouble
 	stdout, err := cmd.StdoutPipe()
@@ -57,9 +60,67 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s has no %s:\n%s", m[1], m[2], body)
 		}
 	}
+	if m := regexp.MustCompile(`Prometheus is at (http://\S+), Alertmanager at (http://\S+)`).FindStringSubmatch(said.String()); m != nil {
+		checkPanels(t, client, m[1])
+	} else {
+		t.Error("it does not say where Prometheus and Alertmanager are")
+	}
 	_ = cmd.Process.Signal(os.Interrupt)
 	rest, _ := io.ReadAll(stdout)
 	if err := cmd.Wait(); err != nil || t.Failed() {
 		t.Errorf("%v\n%s%s%s", err, &said, rest, &trouble)
+	}
+}
+
+// checkPanels asks Prometheus what the dashboards would, until each query has an answer.
+func checkPanels(t *testing.T, client *http.Client, prometheus string) {
+	t.Helper()
+	waiting := map[string]string{}
+	paths, err := filepath.Glob("../dashboards/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dashboard struct {
+			Panels []struct {
+				Title   string
+				Targets []struct{ RefID, Expr string }
+			}
+		}
+		if err := json.Unmarshal(text, &dashboard); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range dashboard.Panels {
+			for _, q := range p.Targets {
+				waiting[filepath.Base(path)+", "+p.Title+", "+q.RefID] = strings.ReplaceAll(q.Expr, "$__rate_interval", "1m")
+			}
+		}
+	}
+	for deadline := time.Now().Add(time.Minute); len(waiting) > 0 && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		for panel, expr := range waiting {
+			answer, err := client.Get(prometheus + "/api/v1/query?query=" + url.QueryEscape(expr))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var body struct {
+				Status, Error string
+				Data          struct{ Result []json.RawMessage }
+			}
+			err = json.NewDecoder(answer.Body).Decode(&body)
+			answer.Body.Close()
+			if err != nil || body.Status != "success" {
+				t.Fatalf("%s: %s %v\n%s", panel, body.Error, err, expr)
+			}
+			if len(body.Data.Result) > 0 {
+				delete(waiting, panel)
+			}
+		}
+	}
+	for panel, expr := range waiting {
+		t.Errorf("%s has no data: %s", panel, expr)
 	}
 }

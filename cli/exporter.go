@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"tidemark/exporter"
+	"tidemark/exporter/api"
+	"tidemark/shared/access"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
 )
@@ -17,12 +20,15 @@ const (
 	apiConns    = 4
 )
 
-// defaultScopeSeries is more than most have, at two or three series each.
+// defaultScopeSeries is more than most have, at two to five series each.
 const defaultScopeSeries = 1000
 
 const (
 	flagUnmigrated = "database.unmigrated"
 	flagMaxScopes  = "metrics.max-scopes"
+
+	flagRequestBurst = "web.request-burst"
+	flagRequestEvery = "web.request-every"
 )
 
 func exporterCommand() *cli.Command {
@@ -39,6 +45,8 @@ func exporterCommand() *cli.Command {
 				&cli.StringFlag{Name: flagMetricsPath, Value: exporter.DefaultTelemetryPath, EnvVars: []string{"TIDEMARK_WEB_TELEMETRY_PATH"}, Usage: "`PATH` of the metrics"},
 				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, for example /api"},
 				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/...; requests need a token all the same"},
+				&cli.IntFlag{Name: flagRequestBurst, Value: api.RequestBurst, EnvVars: []string{"TIDEMARK_WEB_REQUEST_BURST"}, Usage: "a caller may request `N` times at once, then again after a while"},
+				durationFlag(flagRequestEvery, api.RequestEvery, "`TIME` after which a caller who has used that up may request once more"),
 			}, authFlags(), logFlags()),
 		Action: serveExporter,
 	}
@@ -53,6 +61,9 @@ func serveExporter(c *cli.Context) error {
 		Web: webOptions(c, false), TelemetryPath: c.String(flagMetricsPath), RoutePrefix: c.String(flagRoutePrefix),
 		OlderThan: c.Duration("stale.older-than"), MaxScopeSeries: c.Int(flagMaxScopes), Unmigrated: c.Bool(flagUnmigrated),
 		AnonymousAPI: c.Bool(flagAnonymous), Version: c.App.Version, Logger: log.With("component", "exporter"),
+	}
+	if o.Limiter, err = access.NewLimiter(c.Duration(flagRequestEvery), c.Int(flagRequestBurst)); err != nil {
+		return refusedError{fmt.Errorf("--%s, --%s: %w", flagRequestBurst, flagRequestEvery, err)}
 	}
 	if o.Authenticator, err = authenticator(c, o.Logger); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/urfave/cli/v2"
 
-	"tidemark/scheduler"
 	"tidemark/shared/emission"
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
@@ -61,36 +60,6 @@ func workerCommand() *cli.Command {
 				return refusedError{err}
 			}
 			return w.Run(c.Context)
-		},
-	}
-}
-
-func schedulerCommand() *cli.Command {
-	d := scheduler.DefaultOptions()
-	return &cli.Command{
-		Name:  "scheduler",
-		Usage: "relay signals that got lost and give the jobs of lost workers back; any number may run",
-		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
-			durationFlag("relay-interval", d.RelayInterval, "`TIME` between two looks for jobs without a signal"),
-			durationFlag("relay-grace", d.RelayGrace, "`TIME` that a requester has to send the signal itself"),
-			durationFlag("stuck-after", d.StuckAfter, "`TIME` after which the undelivered signal of a waiting job is sent under a new id"),
-			durationFlag("reap-interval", d.ReapInterval, "`TIME` between two looks for expired leases"),
-			holdFlag()}, sideFlags("scheduler", scheduler.DefaultAddress), logFlags()),
-		Action: func(c *cli.Context) error {
-			log, err := newLogger(c)
-			if err != nil {
-				return err
-			}
-			s, err := scheduler.New(scheduler.Options{
-				DatabaseURL: c.String(flagDatabase), RedisURL: c.String(flagRedis),
-				RelayInterval: c.Duration("relay-interval"), RelayGrace: c.Duration("relay-grace"), StuckAfter: c.Duration("stuck-after"),
-				ReapInterval: c.Duration("reap-interval"), Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "scheduler"),
-				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
-			})
-			if err != nil {
-				return refusedError{err}
-			}
-			return s.Run(c.Context)
 		},
 	}
 }

@@ -47,7 +47,9 @@ func (e *Exporter) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("exporter: %w", err)
 	}
-	if err := server.Serve(ctx, e.Handler()); err != nil {
+	metrics := e.metrics()
+	defer metrics.WorkAhead(ctx)()
+	if err := server.Serve(ctx, e.handler(metrics)); err != nil {
 		return fmt.Errorf("exporter: %w", err)
 	}
 	return nil

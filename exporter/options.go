@@ -31,6 +31,8 @@ type Options struct {
 	AnonymousAPI bool
 	// Authenticator knows the callers of the API. Without one nobody is known.
 	Authenticator *access.Authenticator
+	// Limiter bounds how often each caller of the API requests. Default that of [api.Options].
+	Limiter *access.Limiter
 	// Logger receives failures of collectors and requests. Default [slog.Default].
 	Logger *slog.Logger
 	// Pool reaches the record for scrapes and readiness, with a connection each; its owner

@@ -16,10 +16,16 @@ import (
 )
 
 // Handler serves every route.
-func (e *Exporter) Handler() http.Handler {
+func (e *Exporter) Handler() http.Handler { return e.handler(e.metrics()) }
+
+func (e *Exporter) metrics() *collector.Metrics {
 	o := e.opts
-	metrics := collector.New(collector.Options{Pool: o.Pool, Redis: o.Redis, OlderThan: o.OlderThan, MaxScopeSeries: o.MaxScopeSeries,
+	return collector.New(collector.Options{Pool: o.Pool, Redis: o.Redis, OlderThan: o.OlderThan, MaxScopeSeries: o.MaxScopeSeries,
 		Logger: o.Logger, Version: o.Version})
+}
+
+func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
+	o := e.opts
 	mux := http.NewServeMux()
 	var own []string
 	route := func(pattern string, h http.Handler) {
@@ -32,7 +38,7 @@ func (e *Exporter) Handler() http.Handler {
 	route("/-/ready", telemetry.Ready(o.Logger, e.readiness()))
 	mux.Handle("/", web.Only(http.HandlerFunc(nothing), http.MethodGet))
 	// The API says itself which methods it serves.
-	v1 := e.api()
+	v1 := e.api(metrics.Process())
 	mux.Handle("/v1/", v1.Handler())
 	watchTokens(metrics.Process(), o.Authenticator)
 
@@ -40,8 +46,8 @@ func (e *Exporter) Handler() http.Handler {
 	return web.Secured(prefixed(o.RoutePrefix, counted))
 }
 
-func (e *Exporter) api() *api.API {
-	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI}
+func (e *Exporter) api(registry prometheus.Registerer) *api.API {
+	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI, Limiter: e.opts.Limiter, Registry: registry}
 	if e.opts.Authenticator != nil {
 		o.Authenticator = e.opts.Authenticator
 	}

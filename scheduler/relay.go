@@ -50,15 +50,19 @@ func (r *relay) look(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			for _, t := range page {
+			lost, err := r.signals.Unqueued(ctx, c.JobType, page)
+			if err != nil {
+				return r.redisFailed(ctx, err)
+			}
+			for _, t := range lost {
 				if err := r.ensure(ctx, t, inFlight); err != nil {
 					return err
 				}
-				after = t.JobID
 			}
 			if len(page) < relayPage {
 				break
 			}
+			after = page[len(page)-1].JobID
 		}
 	}
 	// What is not in flight any more is forgotten.

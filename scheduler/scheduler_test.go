@@ -248,6 +248,8 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 		"ReapInterval":  func(o *Options) { o.ReapInterval = -1 },
 		"StuckAfter":    func(o *Options) { o.StuckAfter = 0 },
 		"RelayGrace":    func(o *Options) { o.RelayGrace = -1 },
+		"Retention":     func(o *Options) { o.Retention = time.Minute },
+		"BacklogLimit":  func(o *Options) { o.BacklogLimit.Jobs = 0 },
 		"Registry":      func(o *Options) { o.Registry = nil },
 		"not host:port": func(o *Options) { o.Web.Addresses = []string{"9879"} },
 	} {

@@ -21,6 +21,7 @@
 //	  or ran out of time
 //	deadlock, serialization failure   data rolled back, tried again inside the run, three times in all
 //	the database went away            data rolled back, given back like a lost worker's job
+//	it was told to end our session    data rolled back, released; the run does not count
 //	the lease was lost                data rolled back, nothing written: it is somebody else's job
 //	shutdown                          data rolled back, released; the run does not count
 //

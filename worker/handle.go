@@ -34,8 +34,13 @@ func (w *Worker) handle(ctx context.Context, task *asynq.Task) error {
 		w.metrics.taskFailures.WithLabelValues(unreadable).Inc()
 		return archive(err)
 	}
-	// asynq ends ctx when it loses Redis; the record does not depend on that.
-	failed, err := w.serve(context.WithoutCancel(ctx), d, task)
+	// asynq ends ctx when it loses Redis; the record does not depend on that. The end of the drain
+	// does end it: a database that does not answer must not keep the worker.
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	stop := context.AfterFunc(w.releasing, func() { cancel(errShutdown) })
+	defer stop()
+	failed, err := w.serve(ctx, d, task)
 	if err != nil {
 		w.metrics.taskFailures.WithLabelValues(unserved).Inc()
 		w.log.Warn("task not served", "task", id, "err", err)
@@ -156,22 +161,15 @@ func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err 
 		return nil, nil
 	}
 	for looks := 0; looks < maxLooks && w.stopping.Err() == nil; looks++ {
-		claim, sight, err := w.ledger.Claim(ctx, w.control, s, w.opts.Lease)
-		if err != nil {
-			w.metrics.claimed(s, sightFailed, nil)
+		claim, sight, message, bad, err := w.claimAndRun(ctx, s, calculate)
+		switch {
+		case err != nil:
 			return failed, err
-		}
-		w.metrics.claimed(s, sight, claim)
-		switch sight {
-		case ledger.Claimed:
-		case ledger.Contended:
+		case sight == ledger.Contended:
 			continue
-		default:
+		case sight != ledger.Claimed:
 			w.log.Debug("looked", "scope", s, "sight", sight)
 			return failed, nil
-		}
-		message, bad := w.run(ctx, claim, calculate)
-		switch {
 		case bad && claim.JobID == own:
 			failed = jobFailed(claim.JobID, message)
 		case bad:
@@ -189,6 +187,9 @@ func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err 
 // left. It cannot where that signal is just being delivered: it may have found the scope
 // busy, before the run was over. That is a matter of moments, so it does not keep a worker in a scope.
 func (w *Worker) handOver(ctx context.Context, s job.Scope) bool {
+	if ctx.Err() != nil {
+		return true // The drain is over; what was given back has been signalled.
+	}
 	next, err := w.ledger.Next(ctx, w.control, s)
 	for _, t := range next {
 		var presence signal.Presence
@@ -201,6 +202,27 @@ func (w *Worker) handOver(ctx context.Context, s job.Scope) bool {
 		w.log.Warn("scope not handed over, the relay will", "scope", s, "err", err)
 	}
 	return true
+}
+
+// claimAndRun runs one job of the scope. Its connection is had before the claim: a database
+// that takes no more of them costs no job an attempt.
+func (w *Worker) claimAndRun(ctx context.Context, s job.Scope, calculate Calculation) (claim *ledger.Claim, sight ledger.Sight, message string, bad bool, err error) {
+	conn, err := w.data.Acquire(ctx)
+	if err != nil {
+		w.metrics.claimed(s, sightFailed, nil)
+		return nil, "", "", false, fmt.Errorf("connect for a run of %s: %w", s, err)
+	}
+	defer conn.Release()
+	claim, sight, err = w.ledger.Claim(ctx, w.claims, s, w.opts.Lease)
+	if err != nil {
+		w.metrics.claimed(s, sightFailed, nil)
+		return nil, "", "", false, err
+	}
+	w.metrics.claimed(s, sight, claim)
+	if sight == ledger.Claimed {
+		message, bad = w.run(ctx, conn, claim, calculate)
+	}
+	return claim, sight, message, bad, nil
 }
 
 func jobFailed(id int64, message string) error { return fmt.Errorf("job %d failed: %s", id, message) }

@@ -24,6 +24,8 @@ type metrics struct {
 	leaseMargin   prometheus.Histogram
 	fenced        *prometheus.CounterVec
 	unsentSignals prometheus.Counter
+	// evictionWarnings counts for [signal.WatchEviction].
+	evictionWarnings prometheus.Counter
 }
 
 // Sources of a request that a worker makes.
@@ -105,6 +107,9 @@ func newMetrics(registry prometheus.Registerer, concurrency int) *metrics {
 		unsentSignals: with.NewCounter(prometheus.CounterOpts{
 			Name: "tidemark_worker_signal_failures_total",
 			Help: "Times that signals could not be sent; the relay sends them."}),
+		evictionWarnings: with.NewCounter(prometheus.CounterOpts{
+			Name: "tidemark_worker_eviction_warnings_total",
+			Help: "Looks, one a minute, that found a Redis which throws signals away when its memory is full."}),
 	}
 	with.NewGauge(prometheus.GaugeOpts{
 		Name: "tidemark_worker_concurrency", Help: "Jobs that this worker runs at once, at most."}).Set(float64(concurrency))
@@ -123,7 +128,7 @@ func (m *metrics) showZeros() {
 		t := string(c.JobType)
 		for _, source := range []string{fromFollowUp, fromTask} {
 			for _, created := range []bool{true, false} {
-				m.requests.WithLabelValues(t, source, outcomeOf(created))
+				m.requests.WithLabelValues(t, source, ledger.Ticket{Created: created}.Outcome())
 			}
 		}
 		for _, s := range []ledger.Sight{ledger.Claimed, ledger.Nothing, ledger.Busy, ledger.Held, ledger.Postponed, ledger.Contended, sightFailed} {
@@ -140,17 +145,10 @@ func (m *metrics) showZeros() {
 	}
 }
 
-func outcomeOf(created bool) string {
-	if created {
-		return "created"
-	}
-	return "joined"
-}
-
 // requested counts what was requested and committed.
 func (m *metrics) requested(source string, tickets ...ledger.Ticket) {
 	for _, t := range tickets {
-		m.requests.WithLabelValues(string(t.Scope.Type), source, outcomeOf(t.Created)).Inc()
+		m.requests.WithLabelValues(string(t.Scope.Type), source, t.Outcome()).Inc()
 	}
 }
 

@@ -19,6 +19,9 @@ const (
 	lost end = "lost"
 	// interrupted: we are shutting down.
 	interrupted end = "interrupted"
+	// dismissed: the session was ended without our doing: by an administrator, by an orderly
+	// restart, or before the calculation began.
+	dismissed end = "dismissed"
 	// cutOff: the database went away. The commit may have taken effect; the fence tells.
 	cutOff end = "cut off"
 )
@@ -28,6 +31,11 @@ const (
 type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
+
+// unbegun is an error that came before the calculation began.
+type unbegun struct{ error }
+
+func (u unbegun) Unwrap() error { return u.error }
 
 // endOf decides how a run ended from the error of its transaction and the reason for
 // which its context was ended, nil if it was not.
@@ -43,6 +51,8 @@ func endOf(err, cause error) end {
 		return interrupted
 	case errors.As(err, new(failure)):
 		return broke
+	case postgres.Dismissed(err), errors.As(err, new(unbegun)) && postgres.Unavailable(err):
+		return dismissed
 	case postgres.Unavailable(err):
 		return cutOff
 	default:

@@ -24,24 +24,22 @@ const runAttempts = 3
 
 // run works on a claimed job to its end. failed is true when the job ended in ERROR, and
 // message says why.
-func (w *Worker) run(ctx context.Context, c *ledger.Claim, calculate Calculation) (message string, failed bool) {
+func (w *Worker) run(ctx context.Context, conn postgres.Beginner, c *ledger.Claim, calculate Calculation) (message string, failed bool) {
 	start := time.Now()
 	log := w.log.With("job", c.JobID, "scope", c.Scope.String(), "attempt", c.Attempt)
 	// held ends when the job is lost; ctx ends then, at shutdown, and when time is up.
-	held, lose := context.WithCancelCause(ctx)
+	held, lose := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer lose(nil)
-	ctx, cancel := context.WithCancelCause(held)
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(w.releasing, func() { cancel(errShutdown) })
-	defer stop()
 	limit := time.AfterFunc(w.opts.TimeLimit, func() { cancel(errTimeLimit) })
 	defer limit.Stop()
 
 	w.metrics.running.Inc()
 	defer w.metrics.running.Dec()
-	beat := w.startHeartbeat(held, c, lose)
+	beat := w.startHeartbeat(held, c, func(cause error) { lose(cause); cancel(cause) })
 	defer beat.stop()
-	outcome, tickets, err := w.calculate(ctx, c, calculate, beat)
+	outcome, tickets, err := w.calculate(ctx, conn, c, calculate, beat)
 	took := time.Since(start)
 
 	// From here on the run's own context may be over; what follows must still be recorded.
@@ -60,11 +58,11 @@ func (w *Worker) run(ctx context.Context, c *ledger.Claim, calculate Calculation
 	case lost:
 		log.Warn("job lost, nothing of this run was kept", "took", took)
 		how = endLost
-	case interrupted, cutOff:
+	case interrupted, dismissed, cutOff:
 		how = w.giveBack(after, log, c, end, err)
 	case broke:
 		if cause := context.Cause(ctx); errors.Is(cause, errTimeLimit) {
-			err = fmt.Errorf("%w (%s)", errTimeLimit, w.opts.TimeLimit)
+			err = fmt.Errorf("%w (%s): see what held it up (locks, a slow database), or raise --time-limit of the workers, and request the scope again", errTimeLimit, w.opts.TimeLimit)
 		}
 		log.Error("job failed", "err", err, "took", took)
 		how = w.fail(held, log, c, beat, err)
@@ -75,14 +73,16 @@ func (w *Worker) run(ctx context.Context, c *ledger.Claim, calculate Calculation
 }
 
 // calculate computes and finishes in one transaction.
-func (w *Worker) calculate(ctx context.Context, c *ledger.Claim, calculate Calculation, beat *heartbeat) (job.Outcome, []ledger.Ticket, error) {
+func (w *Worker) calculate(ctx context.Context, conn postgres.Beginner, c *ledger.Claim, calculate Calculation, beat *heartbeat) (job.Outcome, []ledger.Ticket, error) {
 	var outcome job.Outcome
 	var tickets []ledger.Ticket
-	err := postgres.InTx(ctx, w.data, runAttempts, func(tx pgx.Tx) (err error) {
+	began := false
+	err := postgres.InTx(ctx, conn, runAttempts, func(tx pgx.Tx) (err error) {
 		beat.resume()
 		if err := w.ledger.Begin(ctx, tx, c); err != nil {
 			return err
 		}
+		began = true
 		if outcome, err = w.guarded(ctx, tx, c, calculate, beat.progress); err != nil {
 			if !tx.Conn().IsClosed() {
 				err = failure{err}
@@ -94,6 +94,9 @@ func (w *Worker) calculate(ctx context.Context, c *ledger.Claim, calculate Calcu
 	})
 	if errors.Is(err, ledger.ErrLost) {
 		w.metrics.refused(c.Scope, fencedFinish)
+	}
+	if err != nil && !began {
+		err = unbegun{err}
 	}
 	return outcome, tickets, err
 }
@@ -142,18 +145,27 @@ func (w *Worker) fail(ctx context.Context, log *slog.Logger, c *ledger.Claim, be
 
 // giveBack makes an interrupted job wait again, as long as its lease may last, and returns how the run ended.
 func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim, end end, cause error) string {
+	if end == cutOff && c.Attempt > 1 {
+		// Runs on a connection that breaks again and again would use their attempts up within a
+		// second. The reaper takes a lease for each.
+		log.Warn("database connection lost again, the reaper will give the job back", "because", cause)
+		return endUnrecorded
+	}
 	var fate ledger.Fate
 	var tickets []ledger.Ticket
-	how := endForfeited
-	if end == interrupted {
-		how = endReleased
+	how := endReleased
+	if end == cutOff {
+		how = endForfeited
 	}
 	limited, cancel := context.WithTimeout(ctx, c.Lease)
 	defer cancel()
 	err := persist(limited, func(ctx context.Context) (err error) {
-		if end == interrupted {
-			fate, tickets, err = w.ledger.Release(ctx, w.control, c)
-		} else {
+		switch end {
+		case interrupted:
+			fate, tickets, err = w.ledger.Release(ctx, w.control, c, "released at shutdown")
+		case dismissed:
+			fate, tickets, err = w.ledger.Release(ctx, w.control, c, "the database ended the session")
+		default:
 			fate, tickets, err = w.ledger.Forfeit(ctx, w.control, c, "database connection lost")
 		}
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tidemark/scheduler"
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/local/localtest"
@@ -41,15 +42,31 @@ type field struct {
 
 func setup(t *testing.T) *field {
 	t.Helper()
-	f := &field{t: t, ctx: context.Background(), database: localtest.Database(t), redis: localtest.Redis(t), ledger: ledger.New(ledger.DefaultMaxHold)}
+	return setupOn(t, localtest.Database(t), localtest.Redis(t))
+}
+
+func setupOn(t *testing.T, database, redisURL string) *field {
+	t.Helper()
+	f := &field{t: t, ctx: context.Background(), database: database, redis: redisURL, ledger: ledger.New(ledger.DefaultMaxHold)}
 	f.pool = localtest.Connect(t, f.database)
 	rdb, err := signal.Connect(f.redis)
 	f.must(err)
 	t.Cleanup(func() { rdb.Close() })
 	f.sender, f.client, f.inspector = signal.NewSender(rdb), asynq.NewClientFromRedisClient(rdb), asynq.NewInspectorFromRedisClient(rdb)
-	_, err = f.pool.Exec(f.ctx, `CREATE TABLE data (scope text, attempt integer)`)
-	f.must(err)
+	f.exec(`CREATE TABLE data (scope text, attempt integer)`)
 	return f
+}
+
+func (f *field) exec(sql string, args ...any) {
+	f.t.Helper()
+	_, err := f.pool.Exec(f.ctx, sql, args...)
+	f.must(err)
+}
+
+// expireLeases makes every run look as if its worker had given no sign of life for a lease.
+func (f *field) expireLeases() {
+	f.t.Helper()
+	f.exec(`UPDATE data_ingestion_jobs SET lease_expires_at = clock_timestamp() WHERE state = 'RUNNING'`)
 }
 
 func (f *field) must(err error) {
@@ -98,6 +115,20 @@ func (f *field) work(recalc, aggregation *toy, adjust ...func(*worker.Options)) 
 	f.must(err)
 	f.registries = append(f.registries, o.Registry)
 	return localtest.Start(f.t, w.Run)
+}
+
+// schedule starts a scheduler that is in a hurry, until the end of the test.
+func (f *field) schedule(adjust ...func(*scheduler.Options)) {
+	f.t.Helper()
+	o := scheduler.DefaultOptions()
+	o.DatabaseURL, o.RedisURL, o.Ledger = f.database, f.redis, f.ledger
+	o.RelayInterval, o.RelayGrace, o.StuckAfter, o.ReapInterval = 20*time.Millisecond, 0, 200*time.Millisecond, 20*time.Millisecond
+	for _, a := range adjust {
+		a(&o)
+	}
+	s, err := scheduler.New(o)
+	f.must(err)
+	localtest.Start(f.t, s.Run)
 }
 
 // request records a request without a signal.

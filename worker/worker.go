@@ -28,7 +28,9 @@ type Worker struct {
 
 	// data has one connection for each job that runs; a run never waits for it.
 	data *pgxpool.Pool
-	// control carries what must not wait behind calculations: claims, renewals, failures.
+	// claims may wait for requesters, at the doors of their scopes.
+	claims *pgxpool.Pool
+	// control carries what must wait neither behind calculations nor behind claims: renewals, failures.
 	control *pgxpool.Pool
 	rdb     redis.UniversalClient
 	signals *signal.Sender
@@ -48,8 +50,14 @@ type Worker struct {
 
 var errShutdown = errors.New("the worker shuts down")
 
-// controlConns is enough for short statements of any number of runs.
-const controlConns = 4
+// redisFarewell is how long asynq has to hand its last tasks back to Redis.
+const redisFarewell = 3 * time.Second
+
+// These are enough for the short statements of any number of runs.
+const (
+	claimConns   = 4
+	controlConns = 2
+)
 
 // New validates the options, the web configuration file with them, and registers the metrics;
 // it connects to nothing.
@@ -86,22 +94,33 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	defer stopPages()
 
+	connected, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	signal.Until(connected, w.rdb)
 	server := w.newServer()
 	if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
 	w.log.Info("worker started", "concurrency", w.opts.Concurrency, "lease", w.opts.Lease)
-	<-ctx.Done()
+	signal.WatchEviction(ctx, w.rdb, w.log, w.metrics.evictionWarnings) // until ctx ends
 
 	w.mu.Lock()
 	stop()
 	w.mu.Unlock()
-	server.Stop()
+	// asynq notices only between two looks for tasks, each of which a Redis that is away makes
+	// half a minute long. What it brings until then is turned away; see begin.
+	var stopped sync.WaitGroup
+	stopped.Go(server.Stop)
 	w.log.Info("worker drains", "at_most", w.opts.Drain)
 	drain := time.AfterFunc(w.opts.Drain, func() { release(errShutdown) })
 	w.active.Wait()
 	drain.Stop()
+	// What is left is between asynq and Redis. asynq would wait for a Redis that is away, half a
+	// minute for each command, until the platform kills us.
+	farewell := time.AfterFunc(redisFarewell, leave)
+	stopped.Wait()
 	server.Shutdown()
+	farewell.Stop()
 	w.log.Info("worker stopped")
 	return nil
 }
@@ -129,7 +148,13 @@ func (w *Worker) begin() bool {
 }
 
 func (w *Worker) open(ctx context.Context) (err error) {
-	w.data, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: w.opts.Concurrency})
+	// A run that meets a dead connection has lost an attempt. After the server ended all sessions
+	// the pool holds as many dead ones as a job has attempts, or more.
+	w.data, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: w.opts.Concurrency, Proven: true})
+	if err != nil {
+		return err
+	}
+	w.claims, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: "tidemark worker", MaxConns: claimConns})
 	if err != nil {
 		return err
 	}
@@ -150,7 +175,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 
 // close closes what open opened, also when it came to an error on the way.
 func (w *Worker) close() {
-	for _, pool := range []*pgxpool.Pool{w.data, w.control} {
+	for _, pool := range []*pgxpool.Pool{w.data, w.claims, w.control} {
 		if pool != nil {
 			pool.Close()
 		}

@@ -157,7 +157,7 @@ func TestTimeLimitEndsTheRun(t *testing.T) {
 	}}, nil, func(o *worker.Options) { o.TimeLimit = 200 * time.Millisecond })
 	ticket := f.request(planes)
 	f.send(ticket)
-	f.awaitJob(ticket.JobID, "FINISHED ERROR time limit exceeded (200ms)")
+	f.awaitJob(ticket.JobID, "FINISHED ERROR time limit exceeded (200ms): see what held it up (locks, a slow database), or raise --time-limit of the workers, and request the scope again")
 	f.await("the statement has ended", func() bool {
 		return value[int](f, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()`) == 0
 	})
@@ -478,6 +478,45 @@ func TestLeaseIsRenewedWhileTheFinishWaits(t *testing.T) {
 			f.awaitJob(ticket.JobID, c.want)
 			f.wantCount(1, `SELECT attempts FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
 		})
+	}
+}
+
+// The server ends all sessions while the worker is between two jobs, as it does when it restarts:
+// the next job must not spend its attempts on one dead connection after the other.
+func TestDeadConnectionsCostNoAttempts(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	pids, all := make(chan int32), make(chan struct{})
+	y := &toy{then: func(ctx context.Context, tx pgx.Tx, _ *ledger.Claim) error {
+		select {
+		case pids <- int32(tx.Conn().PgConn().PID()):
+			<-all
+		case <-all:
+		}
+		return nil
+	}}
+	f.work(y, nil)
+	const concurrency = 4
+	for year := range concurrency {
+		f.send(f.request(job.RecalcOf(2, 20, 2021+year)))
+	}
+	var sessions []int32
+	for range concurrency {
+		sessions = append(sessions, <-pids)
+	}
+	close(all)
+	f.await("the jobs are done", func() bool {
+		return value[int](f, `SELECT count(*) FROM data_ingestion_jobs WHERE job_type = 'emission_recalc' AND state = 'FINISHED'`) == concurrency
+	})
+	value[int](f, `SELECT count(pg_terminate_backend(pid)) FROM unnest($1::integer[]) AS pid`, sessions)
+	f.await("the sessions have ended", func() bool {
+		return value[bool](f, `SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ANY ($1))`, sessions)
+	})
+	next := f.request(planes)
+	f.send(next)
+	f.awaitJob(next.JobID, "FINISHED SUCCESS computed")
+	if n := value[int](f, `SELECT attempts FROM data_ingestion_jobs WHERE id = $1`, next.JobID); n != 1 {
+		t.Errorf("it took %d attempts", n)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/exporter/stream"
 	"tidemark/shared/access"
@@ -27,11 +28,13 @@ type Options struct {
 	Anonymous bool
 	// Authenticator finds out who calls. Nil knows nobody.
 	Authenticator Authenticator
-	// Limiter bounds how often each caller requests. Default: ten at once, then one in two seconds.
+	// Limiter bounds how often each caller requests. Default: [RequestBurst] at once, then one in [RequestEvery].
 	Limiter *access.Limiter
 	// Signals wakes the workers after a request. Nil leaves that to the relay, which is as safe
 	// and some seconds slower.
 	Signals Signals
+	// Registry takes the API's metrics. Nil leaves them untold.
+	Registry prometheus.Registerer
 }
 
 // Authenticator is an [access.Authenticator].
@@ -46,8 +49,8 @@ type Signals interface {
 
 // The default of Options.Limiter.
 const (
-	requestEvery = 2 * time.Second
-	requestBurst = 10
+	RequestEvery = 2 * time.Second
+	RequestBurst = 10
 )
 
 // API answers /v1/. Make it with [New].
@@ -56,6 +59,7 @@ type API struct {
 	ledger      *ledger.Ledger
 	hub         *stream.Hub
 	crossOrigin *http.CrossOriginProtection
+	metrics     metrics
 }
 
 // New returns the API. It opens nothing.
@@ -65,10 +69,10 @@ func New(o Options) *API {
 		o.Authenticator, _ = access.New(access.Options{Logger: o.Logger})
 	}
 	if o.Limiter == nil {
-		o.Limiter, _ = access.NewLimiter(requestEvery, requestBurst) // both are above zero
+		o.Limiter, _ = access.NewLimiter(RequestEvery, RequestBurst) // both are above zero
 	}
 	// Requests do not claim, so it does not matter how long this ledger would hold one back.
-	a := &API{opts: o, ledger: ledger.New(ledger.DefaultMaxHold), crossOrigin: http.NewCrossOriginProtection()}
+	a := &API{opts: o, ledger: ledger.New(ledger.DefaultMaxHold), crossOrigin: http.NewCrossOriginProtection(), metrics: newMetrics(o.Registry)}
 	a.hub = stream.NewHub(stream.Options{Connection: o.Pool.Config().ConnConfig, Read: a.snapshots, Logger: o.Logger})
 	return a
 }

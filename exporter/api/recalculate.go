@@ -89,6 +89,7 @@ func (a *API) recalculate(w http.ResponseWriter, r *http.Request, c caller) erro
 		return err
 	}
 	a.opts.Logger.Info("requested", "actor", c.Name, "request_id", c.requestID, "pipeline", started.Pipeline, "jobs", len(started.Tickets), "replayed", started.Replayed)
+	a.metrics.requested(started)
 	if started.Replayed {
 		w.Header().Set(headerReplayed, "true")
 	} else if a.opts.Signals != nil {
@@ -107,11 +108,7 @@ func scheduledAnswerOf(want wanted, started ledger.Started) scheduledAnswer {
 		answer.Message = fmt.Sprintf("Module emission recalculation scheduled for %d data entry types", len(started.Tickets))
 	}
 	for _, t := range started.Tickets {
-		outcome := "joined"
-		if t.Created {
-			outcome = "created"
-		}
-		answer.Jobs = append(answer.Jobs, scheduledJob{t.JobID, t.Scope.Type, t.Scope.ModuleType, t.Scope.DataEntryType, t.Scope.Year, outcome})
+		answer.Jobs = append(answer.Jobs, scheduledJob{t.JobID, t.Scope.Type, t.Scope.ModuleType, t.Scope.DataEntryType, t.Scope.Year, t.Outcome()})
 	}
 	return answer
 }

@@ -4,7 +4,9 @@
 // transaction on one snapshot, so that all gauges of the record belong to the same
 // moment, and Redis, where it is given one, in one script. Scrapes that arrive
 // meanwhile share it: ten scrapers cost as much as one. All of it ends before the
-// scraper hangs up.
+// scraper hangs up. For whoever comes by the clock, as Prometheus does, reading begins a
+// second before ([Metrics.WorkAhead]): a machine at full load then makes the page wait, not
+// the scraper. What was read a second ago says so, in tidemark_snapshot_timestamp_seconds.
 //
 // # What a failure costs
 //

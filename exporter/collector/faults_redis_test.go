@@ -179,7 +179,7 @@ func TestRedisFaults(t *testing.T) {
 	for name, f := range redisServerFaults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newSite(t, "", localtest.OwnRedis(t, "--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024")).suffer(f)
+			newSite(t, "", localtest.OwnRedis(t, "--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024").URL).suffer(f)
 		})
 	}
 }

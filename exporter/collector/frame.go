@@ -49,18 +49,19 @@ type frame struct {
 
 // collect reads every source once, side by side, within the deadline of ctx. It
 // always returns success and duration of each collector.
-func (f *frame) collect(ctx context.Context) []prometheus.Metric {
+func (f *frame) collect(ctx context.Context) collection {
 	found := make([][]outcome, len(f.sources))
 	var wg sync.WaitGroup
 	for i, s := range f.sources {
 		wg.Go(func() { found[i] = s.collect(ctx) })
 	}
 	wg.Wait()
-	var all []prometheus.Metric
+	all := collection{whole: true}
 	for _, outcomes := range found {
 		f.report(outcomes)
 		for _, o := range outcomes {
-			all = append(all, o.metrics()...)
+			all.metrics = append(all.metrics, o.metrics()...)
+			all.whole = all.whole && o.err == nil
 		}
 	}
 	return all
@@ -95,12 +96,12 @@ func (f *frame) report(outcomes []outcome) {
 }
 
 // allFailed is what a scrape answers that could not even wait for a collection.
-func (f *frame) allFailed(took time.Duration) []prometheus.Metric {
+func (f *frame) allFailed(took time.Duration) collection {
 	f.log.Warn("scrape gave up waiting for the collection of another one", "after", took)
-	var all []prometheus.Metric
+	var all collection
 	for _, s := range f.sources {
 		for _, name := range s.collectors() {
-			all = append(all, outcome{collector: name, took: took, err: context.DeadlineExceeded}.metrics()...)
+			all.metrics = append(all.metrics, outcome{collector: name, took: took, err: context.DeadlineExceeded}.metrics()...)
 		}
 	}
 	return all

@@ -73,7 +73,7 @@ func TestSourcesDoNotWaitForEachOther(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		registry := prometheus.NewPedanticRegistry()
-		registry.MustRegister(samples(f.collect(ctx)))
+		registry.MustRegister(samples(f.collect(ctx).metrics))
 		if took := time.Since(start); took != 9*time.Second {
 			t.Errorf("it took %s, one after the other?", took)
 		}
@@ -125,7 +125,7 @@ func TestFrameIsolatesFailures(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(samples(frame.collect(ctx)))
+	registry.MustRegister(samples(frame.collect(ctx).metrics))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -187,15 +187,15 @@ func TestConcurrentScrapesShareOneCollection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var collections atomic.Int32
 		release := make(chan struct{})
-		s := &scrapes{collect: func(context.Context) []prometheus.Metric {
+		s := &scrapes{collect: func(context.Context) collection {
 			n := collections.Add(1)
 			<-release
-			return []prometheus.Metric{gauge(collectorSuccess, float64(n), "x")}
+			return collection{metrics: []prometheus.Metric{gauge(collectorSuccess, float64(n), "x")}}
 		}}
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
-				if got := testutil.ToFloat64(samples(s.take(t.Context(), time.Second))); got != 1 {
+				if got := testutil.ToFloat64(samples(s.take(t.Context(), time.Second).metrics)); got != 1 {
 					t.Errorf("got collection %v, want the first", got)
 				}
 			})
@@ -215,25 +215,28 @@ func TestScrapeEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		done := gauge(collectorSuccess, 1, "x")
 		s := &scrapes{
-			collect: func(ctx context.Context) []prometheus.Metric { <-ctx.Done(); return []prometheus.Metric{done} },
-			giveUp:  func(time.Duration) []prometheus.Metric { return nil },
+			collect: func(ctx context.Context) collection {
+				<-ctx.Done()
+				return collection{metrics: []prometheus.Metric{done}}
+			},
+			giveUp: func(time.Duration) collection { return collection{} },
 		}
 		start := time.Now()
 		hangsUp, hangUp := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { // begins the collection, then goes away
-			if got := s.take(hangsUp, 10*time.Second); got != nil || time.Since(start) != 0 {
+			if got := s.take(hangsUp, 10*time.Second); got.metrics != nil || time.Since(start) != 0 {
 				t.Errorf("a scraper that hung up was kept for %s", time.Since(start))
 			}
 		})
 		synctest.Wait()
 		wg.Go(func() {
-			if got := s.take(t.Context(), 2*time.Second); got != nil || time.Since(start) != 1900*time.Millisecond {
+			if got := s.take(t.Context(), 2*time.Second); got.metrics != nil || time.Since(start) != 1900*time.Millisecond {
 				t.Errorf("the impatient one got %v after %s", got, time.Since(start))
 			}
 		})
 		wg.Go(func() {
-			if got := s.take(t.Context(), 10*time.Second); len(got) != 1 || time.Since(start) != 9*time.Second {
+			if got := s.take(t.Context(), 10*time.Second); len(got.metrics) != 1 || time.Since(start) != 9*time.Second {
 				t.Errorf("the patient one got %v after %s", got, time.Since(start))
 			}
 		})

@@ -95,6 +95,8 @@ func TestScopeSeriesAreBounded(t *testing.T) {
 	const (
 		failedScope = `tidemark_scope_stale{module_type="headcount",module_type_id="1",why_stale="last_aggregation_failed",year="2025"} 1`
 		oldScope    = `tidemark_scope_stale{module_type="10",module_type_id="10",why_stale="last_aggregation_too_old",year="2024"} 1`
+		failedSince = `tidemark_scope_stale_since_timestamp_seconds{module_type="headcount",module_type_id="1",why_stale="last_aggregation_failed",year="2025"} 1.73573262e+09`
+		oldSince    = `tidemark_scope_stale_since_timestamp_seconds{module_type="10",module_type_id="10",why_stale="last_aggregation_too_old",year="2024"} 1.7357256e+09`
 		oldSuccess  = `tidemark_scope_last_success_timestamp_seconds{module_type="10",module_type_id="10",year="2024"} 1.7357256e+09`
 		neverScope  = `tidemark_scope_stale{module_type="99",module_type_id="99",why_stale="no_aggregation_ever",year="2025"} 1`
 		fresh1      = `tidemark_scope_last_success_timestamp_seconds{module_type="headcount",module_type_id="1",year="2024"} 1.7357322e+09`
@@ -103,12 +105,12 @@ func TestScopeSeriesAreBounded(t *testing.T) {
 	for limit, want := range map[int][]string{
 		-1: {"tidemark_scope_series_omitted 5"},
 		0:  {"tidemark_scope_series_omitted 5"},
-		1:  {"tidemark_scope_series_omitted 4", failedScope},
-		2:  {"tidemark_scope_series_omitted 3", failedScope, oldScope, oldSuccess},
-		3:  {"tidemark_scope_series_omitted 2", failedScope, oldScope, oldSuccess, neverScope},
-		4:  {"tidemark_scope_series_omitted 1", failedScope, oldScope, oldSuccess, neverScope, fresh1},
-		5:  {"tidemark_scope_series_omitted 0", failedScope, oldScope, oldSuccess, neverScope, fresh1, fresh2},
-		6:  {"tidemark_scope_series_omitted 0", failedScope, oldScope, oldSuccess, neverScope, fresh1, fresh2},
+		1:  {"tidemark_scope_series_omitted 4", failedScope, failedSince},
+		2:  {"tidemark_scope_series_omitted 3", failedScope, failedSince, oldScope, oldSince, oldSuccess},
+		3:  {"tidemark_scope_series_omitted 2", failedScope, failedSince, oldScope, oldSince, oldSuccess, neverScope},
+		4:  {"tidemark_scope_series_omitted 1", failedScope, failedSince, oldScope, oldSince, oldSuccess, neverScope, fresh1},
+		5:  {"tidemark_scope_series_omitted 0", failedScope, failedSince, oldScope, oldSince, oldSuccess, neverScope, fresh1, fresh2},
+		6:  {"tidemark_scope_series_omitted 0", failedScope, failedSince, oldScope, oldSince, oldSuccess, neverScope, fresh1, fresh2},
 	} {
 		var sent samples
 		sendScopes(all, limit, func(m prometheus.Metric) { sent = append(sent, m) })

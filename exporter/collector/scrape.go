@@ -39,6 +39,8 @@ type Metrics struct {
 	// process holds the metrics of this process; those of the sources are made for each scrape.
 	process *prometheus.Registry
 	scrapes *scrapes
+	// ahead is nil unless the pages of regular scrapers are made before they come.
+	ahead *ahead
 }
 
 // sources lists every source with its collectors, in the order in which they run.
@@ -66,13 +68,37 @@ func New(o Options) *Metrics {
 // without a database.
 func (m *Metrics) Process() prometheus.Registerer { return m.process }
 
-// ServeHTTP answers a scrape. The gauges of the sources get a registry for this
-// request alone, since a registry of the process cannot tell its collectors which
-// scrape they work for and how long that waits.
+// WorkAhead lets the page of whoever scrapes at regular times be made a second before it is
+// asked for, until ctx ends or the returned function is called. Call it before the first scrape.
+func (m *Metrics) WorkAhead(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	m.ahead = newAhead(ctx, m.render)
+	return func() { cancel(); m.ahead.close() }
+}
+
+// ServeHTTP answers a scrape.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var answer *page
+	if m.ahead != nil {
+		answer = m.ahead.take(r)
+	}
+	if answer == nil {
+		answer = m.render(r)
+	}
+	answer.send(w)
+}
+
+// render collects, and makes the page that a request wants. The gauges of the sources get a
+// registry for this page alone, since a registry of the process cannot tell its collectors
+// which scrape they work for and how long that waits.
+func (m *Metrics) render(r *http.Request) *page {
+	answer := &page{begun: time.Now(), header: http.Header{}, status: http.StatusOK}
+	found := m.scrapes.take(r.Context(), scrapeTimeout(r))
+	answer.whole = found.whole
 	read := prometheus.NewRegistry()
-	read.MustRegister(samples(m.scrapes.take(r.Context(), scrapeTimeout(r))))
-	telemetry.Handler(prometheus.Gatherers{m.process, read}, m.opts.Logger).ServeHTTP(w, r)
+	read.MustRegister(samples(found.metrics))
+	telemetry.Handler(prometheus.Gatherers{m.process, read}, m.opts.Logger).ServeHTTP(answer, r)
+	return answer
 }
 
 // samples hands a finished collection to a registry.
@@ -108,12 +134,19 @@ func scrapeTimeout(r *http.Request) time.Duration {
 	return max(minScrapeTimeout, time.Duration(min(seconds, MaxScrapeTimeout.Seconds())*float64(time.Second)))
 }
 
+// collection is what all sources gave.
+type collection struct {
+	metrics []prometheus.Metric
+	// whole says that every collector could read its source.
+	whole bool
+}
+
 // scrapes lets concurrent scrapes share one collection.
 type scrapes struct {
 	// collect reads the sources until the deadline of its context.
-	collect func(context.Context) []prometheus.Metric
+	collect func(context.Context) collection
 	// giveUp is the answer of a scrape that waited this long in vain.
-	giveUp func(time.Duration) []prometheus.Metric
+	giveUp func(time.Duration) collection
 
 	// group has one flight at most; its key is always "".
 	group singleflight.Group
@@ -124,7 +157,7 @@ type scrapes struct {
 // scrape that began it and waiting at nineteen twentieths of one's own; the rest
 // is for the answer to arrive. A collection goes on when its scraper hangs up,
 // because others may wait for it.
-func (s *scrapes) take(ctx context.Context, timeout time.Duration) []prometheus.Metric {
+func (s *scrapes) take(ctx context.Context, timeout time.Duration) collection {
 	shared := s.group.DoChan("", func() (any, error) {
 		collecting, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout*18/20)
 		defer cancel()
@@ -134,7 +167,7 @@ func (s *scrapes) take(ctx context.Context, timeout time.Duration) []prometheus.
 	defer cancel()
 	select {
 	case result := <-shared:
-		return result.Val.([]prometheus.Metric)
+		return result.Val.(collection)
 	case <-waiting.Done():
 		return s.giveUp(timeout)
 	}

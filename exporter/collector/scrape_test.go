@@ -163,3 +163,28 @@ func TestWithoutRedisNothingSpeaksOfQueues(t *testing.T) {
 		t.Error(body)
 	}
 }
+
+// TestWorkAhead: a scraper that comes by the clock is given a page whose moment is before its coming.
+func TestWorkAhead(t *testing.T) {
+	t.Parallel()
+	m := collector.New(collector.Options{Pool: exportertest.Record(t), OlderThan: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	t.Cleanup(m.WorkAhead(t.Context()))
+	tick := time.NewTicker(800 * time.Millisecond)
+	defer tick.Stop()
+	for n := range 20 {
+		<-tick.C
+		came := time.Now()
+		_, body := exportertest.Get(m, "/metrics")
+		seconds, err := strconv.ParseFloat(sample(body, `tidemark_snapshot_timestamp_seconds{collector="stale"}`), 64)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, body)
+		}
+		if age := came.Sub(time.UnixMicro(int64(seconds * 1e6))); age > 0 {
+			if n < 3 {
+				t.Errorf("scrape %d got a page of %s before it came", n, age)
+			}
+			return
+		}
+	}
+	t.Error("no page was made ahead")
+}

@@ -142,6 +142,28 @@ func TestClaimDoesNotWaitForeverForARequester(t *testing.T) {
 }
 
 // The job itself is invisible until its requester has committed: O-9.
+// A worker that is stopped behind the door keeps requesters out: not for as long as any other
+// silent transaction may last, and only that one transaction is hurried.
+func TestWhoHasTheDoorAloneMustNotFallSilent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	conn, err := b.pool.Acquire(b.ctx)
+	b.must(err)
+	defer conn.Release()
+	limit := func() (text string) {
+		b.must(conn.QueryRow(b.ctx, `SHOW idle_in_transaction_session_timeout`).Scan(&text))
+		return text
+	}
+	tx, err := conn.Begin(b.ctx)
+	b.must(err)
+	b.must(ledger.Enter(b.ctx, tx, planes))
+	behind := limit()
+	b.must(tx.Rollback(b.ctx))
+	if after := limit(); behind != "5s" || after != "1min" {
+		t.Errorf("a silent session ends after %s behind the door, %s elsewhere", behind, after)
+	}
+}
+
 func TestUncommittedRequestCannotBeClaimed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -36,6 +36,8 @@
 //     with a pipeline id that was used before is a repetition: it requests nothing and gets the first answer.
 //   - A run notes with which snapshot it began to read ([Ledger.Begin]); shared/freshness judges by it
 //     what the result can contain.
+//   - What is finished stays. An operator may let history go ([Ledger.Retain]): never the latest job of a
+//     scope nor its latest success, nor what anything refers to.
 //   - A pipeline is a member of the jobs it created, of those it joined, of the aggregations that
 //     follow from either, and of the job that superseded one of these. It is done when they all are.
 //
@@ -61,7 +63,10 @@
 //	requester dies before its commit     nothing was requested
 //	requester dies before its signal     the relay finds the job ([Ledger.Claimable])
 //	worker dies, hangs or is cut off     the lease runs out, the job is given back; the fence undoes the rest
-//	worker loses its connection          it forfeits: given back at once, the run counts
+//	worker falls silent as it claims     its session ends in 5 s, and with it what keeps requesters out
+//	worker loses its connection          it forfeits: given back at once, the run counts; from the second run
+//	                                     on the lease runs out: a flapping link must not use up the attempts
+//	database ends its session on purpose it releases, as when it is stopped
 //	worker is stopped                    it releases: given back at once, the run does not count
 //	run loses its worker too often       FINISHED with ERROR, after max_attempts
 //	commit with an unknown outcome       the fence tells: committed, or given back

@@ -39,17 +39,27 @@ const doorShared = `SELECT pg_advisory_xact_lock_shared(@space::integer, d) FROM
 // While it queues, new requesters of the scope queue behind it.
 const doorTimeout = time.Second
 
-// doorExclusive keeps requesters of the scope out until the transaction ends. The limit is
+// doorSilence is how long a session that has the door alone may say nothing: a worker that is
+// stopped or cut off between its statements would keep requesters out until the server ends
+// its session, which for other transactions takes a minute. The lease does not help: the job is not
+// claimed yet.
+const doorSilence = 5 * time.Second
+
+// doorExclusive keeps requesters of the scope out until the transaction ends. The limits are
 // for this transaction only: a claim is a worker's, and a worker has other scopes to look at.
 const (
-	limitLockWait = `SELECT set_config('lock_timeout', @timeout, true)`
+	limitWaits = `
+SELECT set_config('lock_timeout', @timeout, true), set_config('idle_in_transaction_session_timeout', @silence, true)`
 	doorExclusive = `SELECT pg_advisory_xact_lock(@space::integer, @door::integer)`
 )
+
+// waits are the arguments of limitWaits, in the server's unit.
+var waits = pgx.StrictNamedArgs{"timeout": fmt.Sprintf("%dms", doorTimeout.Milliseconds()), "silence": fmt.Sprintf("%dms", doorSilence.Milliseconds())}
 
 // enter takes the scope's door in exclusive mode.
 func enter(ctx context.Context, tx pgx.Tx, s job.Scope) error {
 	batch := &pgx.Batch{}
-	batch.Queue(limitLockWait, pgx.StrictNamedArgs{"timeout": fmt.Sprintf("%dms", doorTimeout.Milliseconds())})
+	batch.Queue(limitWaits, waits)
 	batch.Queue(doorExclusive, pgx.StrictNamedArgs{"space": doorSpace, "door": door(s)})
 	return tx.SendBatch(ctx, batch).Close()
 }

@@ -2,6 +2,9 @@ package ledger
 
 import "strings"
 
+// Enter takes a scope's door alone.
+var Enter = enter
+
 // Sabotage returns a ledger whose protocol is broken on purpose, for the test of the tests.
 func Sabotage(l *Ledger, how string) *Ledger {
 	for t, st := range l.sql {

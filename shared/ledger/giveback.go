@@ -127,10 +127,11 @@ SELECT id, attempts, max_attempts, coalesce(locked_by, '') AS host FROM data_ing
  WHERE id = @id AND locked_by = @token AND state = 'RUNNING'
    FOR UPDATE`
 
-// Release gives an unfinished job back at shutdown, after its data was rolled back. The
-// run does not count as an attempt. It returns [ErrLost] where there is nothing to give back.
-func (l *Ledger) Release(ctx context.Context, db postgres.Beginner, c *Claim) (Fate, []Ticket, error) {
-	return l.giveBackOwn(ctx, db, c, 0, "released at shutdown")
+// Release gives an unfinished job back whose run was ended on purpose (a shutdown), after its
+// data was rolled back. The run does not count as an attempt. It returns [ErrLost] where there
+// is nothing to give back.
+func (l *Ledger) Release(ctx context.Context, db postgres.Beginner, c *Claim, reason string) (Fate, []Ticket, error) {
+	return l.giveBackOwn(ctx, db, c, 0, reason)
 }
 
 // Forfeit gives an unfinished job back after the run lost its database connection. It is

@@ -18,7 +18,7 @@ func TestReleasedJobWaitsAgainAndTheRunDoesNotCount(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		c := b.claim(planes)
 		b.must(b.Renew(b.ctx, b.pool, c, 1, 2))
-		fate, tickets, err := b.Release(b.ctx, b.pool, c)
+		fate, tickets, err := b.Release(b.ctx, b.pool, c, "released at shutdown")
 		b.must(err)
 		if fate != ledger.Requeued || len(tickets) != 1 || tickets[0].JobID != first.JobID || tickets[0].SignalSeq != n {
 			t.Fatalf("release %d: %s, %v", n, fate, tickets)
@@ -53,7 +53,7 @@ func TestGivingBackWhatIsNotOursIsErrLost(t *testing.T) {
 	b.expire(stale.JobID)
 	b.reap()
 	fresh := b.claim(planes)
-	if _, _, err := b.Release(b.ctx, b.pool, stale); !errors.Is(err, ledger.ErrLost) {
+	if _, _, err := b.Release(b.ctx, b.pool, stale, "released at shutdown"); !errors.Is(err, ledger.ErrLost) {
 		t.Errorf("release: %v", err)
 	}
 	if _, _, err := b.Forfeit(b.ctx, b.pool, stale, "cut off"); !errors.Is(err, ledger.ErrLost) {
@@ -75,7 +75,7 @@ func TestReleasedJobIsSupersededByOneThatWaits(t *testing.T) {
 	narrow(joiner, 2)
 	c := b.claim(planes)
 	next := narrow(late, 3)
-	fate, tickets, err := b.Release(b.ctx, b.pool, c)
+	fate, tickets, err := b.Release(b.ctx, b.pool, c, "released at shutdown")
 	b.must(err)
 	if fate != ledger.Superseded || len(tickets) != 1 || tickets[0].JobID != next.JobID || tickets[0].SignalSeq != 0 {
 		t.Fatalf("%s, %v", fate, tickets)
@@ -104,7 +104,7 @@ func TestSupersededJobOfTheWholeScopeWidensToAll(t *testing.T) {
 	b.request(uuid.Nil, planes)
 	c := b.claim(planes)
 	b.requestAll(b.narrowed(job.Filter{1}))
-	_, _, err := b.Release(b.ctx, b.pool, c)
+	_, _, err := b.Release(b.ctx, b.pool, c, "released at shutdown")
 	b.must(err)
 	if c := b.claim(planes); c.Filter != nil {
 		t.Errorf("narrowed to %v", c.Filter)

@@ -41,7 +41,7 @@ type statements struct {
 	begin, renew                          string // lease.go
 	finish, demote, promote, waitingScope string // finish.go
 	otherWaiting                          string // giveback.go
-	claimable                             string // relay.go
+	claimable, backlog                    string // relay.go, backlog.go
 }
 
 // statementsOf renders the statements of one configuration.
@@ -53,7 +53,7 @@ func statementsOf(c job.DedupConfig) statements {
 		begin: beginRun, renew: renewStatement,
 		finish: finishStatement, demote: r.Replace(demoteTemplate), promote: r.Replace(promoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
 		otherWaiting: r.Replace(otherWaitingTemplate),
-		claimable:    r.Replace(claimableTemplate),
+		claimable:    r.Replace(claimableTemplate), backlog: r.Replace(backlogTemplate),
 	}
 }
 

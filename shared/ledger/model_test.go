@@ -286,7 +286,7 @@ func (m *model) gaveBack(t *rapid.T, j *modelJob, counts bool, fate ledger.Fate,
 
 func (m *model) Release(t *rapid.T) {
 	c, j, held := m.drawClaim(t)
-	fate, tickets, err := m.db.Release(m.ctx, m.db.pool, c)
+	fate, tickets, err := m.db.Release(m.ctx, m.db.pool, c, "released at shutdown")
 	wantHeld(t, "release", held, err)
 	if held {
 		m.gaveBack(t, j, false, fate, tickets)

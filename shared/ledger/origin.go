@@ -23,6 +23,8 @@ const (
 	ViaHTTP Via = "http"
 	// ViaTask is a task that a person or program put into, or ran again in, a queue.
 	ViaTask Via = "task"
+	// ViaSchedule is a periodic entry of the scheduler.
+	ViaSchedule Via = "schedule"
 )
 
 // Origin is who asks, and why. It is recorded with every request but those that a finished

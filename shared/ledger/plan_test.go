@@ -3,6 +3,7 @@ package ledger
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -43,23 +44,27 @@ ANALYZE`); err != nil {
 			sql  string
 			args pgx.NamedArgs
 		}{
-			"look":          {st.look, scope(nil)},
-			"next":          {st.next, scope(nil)},
-			"create":        {st.create, batch},
-			"widen":         {st.widen, batch},
-			"join":          {st.join, batch},
-			"demote":        {st.demote, scope(pgx.NamedArgs{"id": 1})},
-			"promote":       {st.promote, scope(pgx.NamedArgs{"id": 1})},
-			"waiting scope": {st.waitingScope, scope(nil)},
-			"other waiting": {st.otherWaiting, scope(nil)},
-			"claimable":     {st.claimable, scope(pgx.NamedArgs{"grace": DefaultMaxHold, "after": 0, "limit": 10})},
-			"expired":       {listExpired, pgx.NamedArgs{"types": jobTypes(), "foreign": ForeignLease}},
-			"lock":          {lockPipelines, pgx.NamedArgs{"job": 1}},
-			"tally":         {tallyPipelines, pgx.NamedArgs{"pipelines": pipelines}},
-			"follow":        {follow, pgx.NamedArgs{"from": 1, "to": 2}},
-			"members":       {pipelineMembers, pgx.NamedArgs{"id": pipelines[0]}},
-			"members of":    {keptTables + membersOf, pgx.NamedArgs{"pipelines": pipelines}},
-			"repetition":    {requestsOfPipeline, pgx.NamedArgs{"pipeline": pipelines[0]}},
+			"look":             {st.look, scope(nil)},
+			"next":             {st.next, scope(nil)},
+			"create":           {st.create, batch},
+			"widen":            {st.widen, batch},
+			"join":             {st.join, batch},
+			"demote":           {st.demote, scope(pgx.NamedArgs{"id": 1})},
+			"promote":          {st.promote, scope(pgx.NamedArgs{"id": 1})},
+			"waiting scope":    {st.waitingScope, scope(nil)},
+			"other waiting":    {st.otherWaiting, scope(nil)},
+			"claimable":        {st.claimable, scope(pgx.NamedArgs{"grace": DefaultMaxHold, "after": 0, "limit": 10})},
+			"backlog":          {st.backlog, scope(nil)},
+			"expired":          {listExpired, pgx.NamedArgs{"types": jobTypes(), "foreign": ForeignLease}},
+			"lock":             {lockPipelines, pgx.NamedArgs{"job": 1}},
+			"tally":            {tallyPipelines, pgx.NamedArgs{"pipelines": pipelines}},
+			"follow":           {follow, pgx.NamedArgs{"from": 1, "to": 2}},
+			"members":          {pipelineMembers, pgx.NamedArgs{"id": pipelines[0]}},
+			"members of":       {keptTables + membersOf, pgx.NamedArgs{"pipelines": pipelines}},
+			"remove jobs":      {strings.NewReplacer("{outdates}", outdates, "{unreferenced}", "").Replace(removeJobs), pgx.NamedArgs{"after": 0, "limit": 500, "age": time.Hour}},
+			"remove pipelines": {strings.NewReplacer("{unreferenced}", "").Replace(removePipelines), pgx.NamedArgs{"pipelines": pipelines}},
+			"news":             {listNews, pgx.NamedArgs{"jobs": []int64{1, 2}, "pipelines": pipelines}},
+			"repetition":       {requestsOfPipeline, pgx.NamedArgs{"pipeline": pipelines[0]}},
 		} {
 			rows, _ := pool.Query(ctx, "EXPLAIN "+c.sql, pgx.QueryExecModeDescribeExec, c.args)
 			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])

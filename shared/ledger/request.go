@@ -43,6 +43,14 @@ type Ticket struct {
 	SignalSeq int
 }
 
+// Outcome says what became of the request in one word: created or joined.
+func (t Ticket) Outcome() string {
+	if t.Created {
+		return "created"
+	}
+	return "joined"
+}
+
 // requestAttempts bounds how often a request starts over because a claim that does
 // not know the doors (another program on the same table) took the job it wanted to join.
 const requestAttempts = 16

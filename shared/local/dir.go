@@ -41,6 +41,20 @@ func newDir(kind string) (*dir, error) {
 	return d, os.Chown(path, int(d.user.Uid), int(d.user.Gid))
 }
 
+// write fills the directory with files, by path.
+func (d *dir) write(files map[string]string) error {
+	for name, text := range files {
+		path := filepath.Join(d.path, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (d *dir) remove() {
 	_ = os.RemoveAll(d.path)
 	_ = d.owner.Close()

@@ -75,11 +75,21 @@ func (p *Postgres) start(ctx context.Context) (err error) {
 	return err
 }
 
-// Restart stops the server, ending its sessions, and starts it again on its data.
+// Halt stops the server, ending its sessions, and keeps its data for a Restart.
+func (p *Postgres) Halt() { p.server.Stop() }
+
+// Restart stops the server, where it runs, and starts it again on its data.
 func (p *Postgres) Restart(ctx context.Context) error {
-	p.server.Stop()
+	p.Halt()
 	return p.start(ctx)
 }
+
+// Crash ends the server in the midst of its work, as if its machine had failed. [Postgres.Start]
+// brings it back, with what was committed if the setting synchronous_commit=on was given.
+func (p *Postgres) Crash() { p.server.end(syscall.SIGQUIT) }
+
+// Start starts a server that has crashed on its data.
+func (p *Postgres) Start(ctx context.Context) error { return p.start(ctx) }
 
 // Database returns the URL of another database of this server.
 func (p *Postgres) Database(name string) string {

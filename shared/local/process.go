@@ -74,8 +74,11 @@ func (p *process) await(ctx context.Context, ready func(context.Context) error) 
 }
 
 // Stop ends the server and waits for it. It may be called more than once.
-func (p *process) Stop() {
-	_ = p.cmd.Process.Signal(p.stop)
+func (p *process) Stop() { p.end(p.stop) }
+
+// end stops the server by this signal, or by force if that does not help, and waits for it.
+func (p *process) end(by os.Signal) {
+	_ = p.cmd.Process.Signal(by)
 	select {
 	case <-p.exited:
 	case <-time.After(10 * time.Second):

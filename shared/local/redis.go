@@ -20,7 +20,10 @@ type Redis struct {
 	// Substitute is true for the in-process stand-in of a missing redis-server.
 	Substitute bool
 
-	stop func()
+	// server is the running redis-server, and start starts another in its place; nil for a substitute.
+	server *process
+	start  func(context.Context) (*process, error)
+	stop   func()
 }
 
 // redisDatabases is how many numbered databases the server has: the tests take
@@ -49,12 +52,17 @@ func StartRedis(ctx context.Context, settings ...string) (*Redis, error) {
 	}
 	args := []string{"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", d.path,
 		"--save", "", "--appendonly", "no", "--databases", fmt.Sprint(redisDatabases), "--maxmemory-policy", "noeviction"}
-	server, err := start(ctx, d, syscall.SIGTERM, ping, bin, append(args, settings...)...)
-	if err != nil {
+	run := func(ctx context.Context) (*process, error) {
+		return start(ctx, d, syscall.SIGTERM, ping, bin, append(args, settings...)...)
+	}
+	r := &Redis{URL: "redis-socket://" + socket}
+	if r.server, err = run(ctx); err != nil {
 		d.remove()
 		return nil, err
 	}
-	return &Redis{URL: "redis-socket://" + socket, stop: func() { server.Stop(); d.remove() }}, nil
+	r.start = run
+	r.stop = func() { r.server.Stop(); d.remove() }
+	return r, nil
 }
 
 // Database returns the URL of a numbered database of this server.
@@ -63,6 +71,21 @@ func (r *Redis) Database(n int) string {
 		return fmt.Sprintf("%s/%d", r.URL, n)
 	}
 	return fmt.Sprintf("%s?db=%d", r.URL, n)
+}
+
+// Restart stops the server and starts an empty one in its place. A substitute cannot do that.
+func (r *Redis) Restart(ctx context.Context) (err error) {
+	r.server.Stop()
+	return r.Start(ctx)
+}
+
+// Crash kills the server; what it held is gone. A substitute cannot do that.
+func (r *Redis) Crash() { r.server.end(syscall.SIGKILL) }
+
+// Start starts a server that has crashed, empty.
+func (r *Redis) Start(ctx context.Context) (err error) {
+	r.server, err = r.start(ctx)
+	return err
 }
 
 // Stop ends the server; what it held is gone.

@@ -20,6 +20,10 @@ type Options struct {
 	MaxConns int
 	// ConnectTimeout bounds one attempt to connect; 0 means 5 s.
 	ConnectTimeout time.Duration
+	// Proven lets every connection be tried before it is handed out, at the cost of a round trip,
+	// not only one that was idle for a second: for those to whom a connection that died is more than
+	// an error to be tried again.
+	Proven bool
 }
 
 const (
@@ -73,6 +77,10 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	cfg.ConnConfig.ConnectTimeout = defaultConnectTimeout
 	if o.ConnectTimeout > 0 {
 		cfg.ConnConfig.ConnectTimeout = o.ConnectTimeout
+	}
+	if o.Proven {
+		cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true }
+		cfg.PingTimeout = cfg.ConnConfig.ConnectTimeout
 	}
 	params := cfg.ConnConfig.RuntimeParams
 	if o.AppName != "" {

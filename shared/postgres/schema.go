@@ -29,7 +29,7 @@ func (e *SchemaError) Error() string {
 }
 
 // schemaVersion is the newest migration this binary brings.
-const schemaVersion = 9
+const schemaVersion = 10
 
 // CheckSchema refuses a database that is older than this binary needs, or whose
 // dedup indexes are not what [job.DedupConfig] says, with a [*SchemaError]. A

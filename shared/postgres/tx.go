@@ -34,6 +34,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	lockNotAvailable     = "55P03"
+	adminShutdown        = "57P01"
 )
 
 // Retryable reports whether the server gave up on the transaction for the sake
@@ -46,23 +47,31 @@ func Retryable(err error) bool {
 // LockTimeout reports whether a lock could not be had within lock_timeout.
 func LockTimeout(err error) bool { return Code(err) == lockNotAvailable }
 
-// Unavailable reports whether the error says that the connection or the server went away,
-// rather than anything about the statement. Whether a commit that ended this way took
-// effect is not known.
+// Unavailable reports whether the error says that the connection or the server went away, or
+// that none could be had, rather than anything about the statement. Whether a commit that
+// ended this way took effect is not known.
 func Unavailable(err error) bool {
 	if err == nil {
 		return false
+	}
+	// Whatever the server's reason for refusing a connection is (it has too many, the password
+	// was changed), no statement was its cause.
+	if errors.As(err, new(*pgconn.ConnectError)) {
+		return true
 	}
 	if code := Code(err); code != "" {
 		// Class 08: connection exceptions; 57P01 to 57P05: the server ended the session; 25P03: it
 		// did so because the client was silent inside a transaction.
 		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "25P03"
 	}
-	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) ||
+	return errors.As(err, &network) || errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed)
 }
+
+// Dismissed reports whether the server ended the session because somebody told it to
+// (pg_terminate_backend, an orderly shutdown), whatever the session was doing.
+func Dismissed(err error) bool { return Code(err) == adminShutdown }
 
 // Code returns the SQLSTATE of an error of the server, or "".
 func Code(err error) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // maxLifetime is when a connection is left for a new one. Behind a name or a virtual address
@@ -26,15 +27,20 @@ func Connect(url string) (redis.UniversalClient, error) {
 		return nil, errors.New("TIDEMARK_REDIS_URL: not a Redis URL; expected redis://host:port/db, rediss://, redis-socket:///path?db=0 or redis-sentinel://")
 	}
 	const noRetries, oneDial = -1, 1
+	// A new connection takes a round trip for each of these, and over a slow link the time that a
+	// signal has. Nobody reads the one, and for the other's cuts there is retry.
+	noNotifications := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	var client redis.UniversalClient
 	switch o := opt.(type) {
 	case asynq.RedisClientOpt:
 		client = redis.NewClient(&redis.Options{Network: o.Network, Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
-			TLSConfig: o.TLSConfig, MaxRetries: noRetries, DialerRetries: oneDial, ConnMaxLifetime: maxLifetime, ContextTimeoutEnabled: true})
+			TLSConfig: o.TLSConfig, MaxRetries: noRetries, DialerRetries: oneDial, ConnMaxLifetime: maxLifetime, ContextTimeoutEnabled: true,
+			DisableIdentity: true, MaintNotificationsConfig: noNotifications})
 	case asynq.RedisFailoverClientOpt:
 		client = redis.NewFailoverClient(&redis.FailoverOptions{MasterName: o.MasterName, SentinelAddrs: o.SentinelAddrs,
 			SentinelPassword: o.SentinelPassword, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLSConfig,
-			MaxRetries: noRetries, DialerRetries: oneDial, ConnMaxLifetime: maxLifetime, ContextTimeoutEnabled: true})
+			MaxRetries: noRetries, DialerRetries: oneDial, ConnMaxLifetime: maxLifetime, ContextTimeoutEnabled: true,
+			DisableIdentity: true})
 	default:
 		return nil, fmt.Errorf("TIDEMARK_REDIS_URL: unsupported kind of connection %T", opt)
 	}

@@ -79,3 +79,26 @@ func isDial(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
 }
+
+// Until makes every command of the client fail at once when ctx has ended, also one that is
+// being tried again. Closing the client would do that as well, but makes an asynq server that
+// uses it panic.
+func Until(ctx context.Context, rdb redis.UniversalClient) { rdb.AddHook(until{ctx}) }
+
+type until struct{ ctx context.Context }
+
+func (until) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (until) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (u until) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := u.ctx.Err(); err != nil {
+			cmd.SetErr(err)
+			return err
+		}
+		return next(ctx, cmd)
+	}
+}

@@ -90,3 +90,26 @@ func TestCommandGivesUpWithItsCaller(t *testing.T) {
 		t.Errorf("error %v, context %v", err, ctx.Err())
 	}
 }
+
+// TestUntilEndsTheTries: whoever leaves does not wait for a Redis that is away.
+func TestUntilEndsTheTries(t *testing.T) {
+	t.Parallel()
+	rdb, err := signal.Connect("redis-socket://" + filepath.Join(t.TempDir(), "nobody"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	signal.Until(ctx, rdb)
+	ended := make(chan error)
+	go func() { ended <- rdb.Set(t.Context(), "key", "value", 0).Err() }()
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(15 * time.Second):
+		t.Error("still tried")
+	}
+}

@@ -36,11 +36,19 @@ func NewRequests(registry prometheus.Registerer) *Requests {
 // routes show at zero before their first request.
 func (m *Requests) Count(mux http.Handler, routes ...string) http.Handler {
 	for _, r := range routes {
-		m.total.WithLabelValues(handlerOf(r), "200")
+		m.total.WithLabelValues(handlerOf(r), goodCode(r))
 		m.duration.WithLabelValues(handlerOf(r))
 	}
 	label := promhttp.WithLabelFromRequest("handler", func(r *http.Request) string { return handlerOf(r.Pattern) })
 	return promhttp.InstrumentHandlerDuration(m.duration, promhttp.InstrumentHandlerCounter(m.total, mux, label), label)
+}
+
+// goodCode is the status of a good answer: what is posted is accepted, for others to do.
+func goodCode(pattern string) string {
+	if strings.HasPrefix(pattern, http.MethodPost+" ") {
+		return "202"
+	}
+	return "200"
 }
 
 // handlerOf is a pattern without its method; "none" for what no route or the catch-all took.

@@ -213,7 +213,7 @@ func (r *replay) take(from state, s step, to state) {
 	case renew:
 		r.must(r.ledger.Renew(r.ctx, r.pool, r.held(from, j), 0, 0))
 	case release:
-		_, _, err := r.ledger.Release(r.ctx, r.pool, r.held(from, j))
+		_, _, err := r.ledger.Release(r.ctx, r.pool, r.held(from, j), "released at shutdown")
 		r.must(err)
 	case forfeit:
 		_, _, err := r.ledger.Forfeit(r.ctx, r.pool, r.held(from, j), "cut off")

@@ -88,10 +88,11 @@ func Redis(t testing.TB) string {
 	return r.Database(int(redisDatabases.Add(1)))
 }
 
-// OwnPostgres starts a server for a test that does to it what others must not see.
-func OwnPostgres(t testing.TB) *local.Postgres {
+// OwnPostgres starts a server for a test that does to it what others must not see. Settings are
+// those of [local.StartPostgres].
+func OwnPostgres(t testing.TB, settings ...string) *local.Postgres {
 	t.Helper()
-	pg, err := local.StartPostgres(context.Background())
+	pg, err := local.StartPostgres(context.Background(), settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +100,9 @@ func OwnPostgres(t testing.TB) *local.Postgres {
 	return pg
 }
 
-// OwnRedis starts a server for a test that does to it what others must not see, and returns its
-// URL. Settings are more arguments for redis-server.
-func OwnRedis(t testing.TB, settings ...string) string {
+// OwnRedis starts a server for a test that does to it what others must not see. Settings are
+// more arguments for redis-server.
+func OwnRedis(t testing.TB, settings ...string) *local.Redis {
 	t.Helper()
 	r, err := local.StartRedis(context.Background(), settings...)
 	if err != nil {
@@ -111,7 +112,40 @@ func OwnRedis(t testing.TB, settings ...string) string {
 	if r.Substitute {
 		t.Fatal("redis-server is not installed: run `apt-get install redis-server`, or `make setup`")
 	}
-	return r.URL
+	return r
+}
+
+// Failover starts a Redis with a replica and a sentinel.
+func Failover(t testing.TB) *local.Failover {
+	t.Helper()
+	f, err := local.StartFailover(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Stop)
+	return f
+}
+
+// Prometheus starts a server on prometheus.yml, one of these files by path, until the test ends.
+func Prometheus(t testing.TB, files map[string]string) *local.Prometheus {
+	t.Helper()
+	p, err := local.StartPrometheus(context.Background(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Stop)
+	return p
+}
+
+// Alertmanager starts a server on this configuration, until the test ends.
+func Alertmanager(t testing.TB, config string) *local.Alertmanager {
+	t.Helper()
+	a, err := local.StartAlertmanager(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Stop)
+	return a
 }
 
 func create(t testing.TB, pg *local.Postgres, options string) string {

@@ -7,9 +7,12 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
-// Proxy stands between a client and its PostgreSQL or Redis, to be cut and stalled.
+// Proxy stands between a client and its PostgreSQL or Redis, to be cut, stalled, delayed and
+// watched. It works on Unix sockets, which is where throw-away servers listen; proxies at hand, such
+// as toxiproxy, know TCP only, and would have these servers open ports to every user of the machine.
 type Proxy struct {
 	// URL is the database's, by way of the proxy.
 	URL string
@@ -18,10 +21,15 @@ type Proxy struct {
 	flow *sync.Cond
 	// target is the server's socket.
 	target string
-	// stalled holds every byte back; down closes what is open and refuses what comes.
-	stalled, down, closed bool
+	// stalled holds every byte back, held those of the server; down closes what is open and refuses
+	// what comes.
+	stalled, held, down, closed bool
 	// left is how many bytes of the server pass before the proxy goes down; -1 is no limit.
-	left  int
+	left int
+	// delay is how long what the server says is on its way.
+	delay time.Duration
+	// watch makes a watcher for each connection; nil for none.
+	watch func() func([]byte)
 	conns map[net.Conn]struct{}
 }
 
@@ -86,11 +94,23 @@ func (p *Proxy) Cut() {
 // Stall holds everything back, in both directions, as if the client's process was stopped.
 func (p *Proxy) Stall() { p.set(func() { p.stalled = true }) }
 
+// HoldAnswers holds back what the server sends, or lets it go: requests arrive.
+func (p *Proxy) HoldAnswers(hold bool) { p.set(func() { p.held = hold }) }
+
 // CutAfter cuts when the server has sent more than n bytes from now on; those n arrive.
 func (p *Proxy) CutAfter(n int) { p.set(func() { p.left = n }) }
 
-// Restore ends a cut or a stall, and forgets about a cut to come.
-func (p *Proxy) Restore() { p.set(func() { p.stalled, p.down, p.left = false, false, -1 }) }
+// Delay makes every answer of the server take this much longer.
+func (p *Proxy) Delay(by time.Duration) { p.set(func() { p.delay = by }) }
+
+// Restore ends a cut, a stall or a delay, and forgets about a cut to come.
+func (p *Proxy) Restore() {
+	p.set(func() { p.stalled, p.held, p.down, p.left, p.delay = false, false, false, -1, 0 })
+}
+
+// Watch shows what clients send, chunk by chunk, to a watcher for each connection made from now
+// on. A chunk goes on to the server when its watcher returns.
+func (p *Proxy) Watch(watcher func() func([]byte)) { p.set(func() { p.watch = watcher }) }
 
 // MoveTo lets new connections reach another server, as a name that is given to it.
 func (p *Proxy) MoveTo(t testing.TB, databaseURL string) {
@@ -113,7 +133,7 @@ func (p *Proxy) accept(listener net.Listener) {
 			return
 		}
 		p.mu.Lock()
-		target := p.target
+		target, watch := p.target, p.watch
 		p.mu.Unlock()
 		server, err := net.Dial("unix", target)
 		if err != nil || !p.admit(client, server) {
@@ -123,8 +143,12 @@ func (p *Proxy) accept(listener net.Listener) {
 			}
 			continue
 		}
-		go p.pump(client, server, func(n int) int { return n })
-		go p.pump(server, client, p.spend)
+		seen := func([]byte) {}
+		if watch != nil {
+			seen = watch()
+		}
+		go p.pump(client, server, func() bool { return p.stalled }, func(chunk []byte) int { seen(chunk); return len(chunk) })
+		go p.pump(server, client, func() bool { return p.stalled || p.held }, func(chunk []byte) int { return p.answer(len(chunk)) })
 	}
 }
 
@@ -140,8 +164,12 @@ func (p *Proxy) admit(conns ...net.Conn) bool {
 	return true
 }
 
-// spend returns how many of n bytes of the server may pass.
-func (p *Proxy) spend(n int) int {
+// answer delays n bytes of the server and returns how many of them may pass.
+func (p *Proxy) answer(n int) int {
+	p.mu.Lock()
+	delay := p.delay
+	p.mu.Unlock()
+	time.Sleep(delay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left < 0 {
@@ -152,17 +180,17 @@ func (p *Proxy) spend(n int) int {
 	return passing
 }
 
-// pump carries bytes, as many as allow says.
-func (p *Proxy) pump(from, to net.Conn, allow func(int) int) {
+// pump carries bytes, as many of a chunk as allow says, when they need not wait.
+func (p *Proxy) pump(from, to net.Conn, wait func() bool, allow func([]byte) int) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		p.mu.Lock()
-		for p.stalled && !p.down && !p.closed {
+		for wait() && !p.down && !p.closed {
 			p.flow.Wait()
 		}
 		p.mu.Unlock()
-		passing := allow(n)
+		passing := allow(buf[:n])
 		if passing > 0 {
 			if _, err := to.Write(buf[:passing]); err != nil {
 				break
