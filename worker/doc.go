@@ -3,10 +3,13 @@
 // A worker serves the queues of every deduplicated job type. A task says no more than
 // "look at this scope" (shared/signal); what there is to do is read from the record
 // (shared/ledger). For each delivery the worker decides what the task asks for
-// ([decide]), then looks at the scope until nothing can be claimed there any more:
+// ([decide]), then runs what can be claimed in the scope:
 //
-//	claim ──► begin ──► compute, write ──► finish + follow-ups ──► commit ──► signal follow-ups ──► look again
+//	claim ──► begin ──► compute, write ──► finish + follow-ups ──► commit ──► signal follow-ups ──► signal what waits
 //	              └── heartbeat renews the lease all the while ──┘
+//
+// A task is one run at most. What was requested in the scope meanwhile is signalled, and takes its
+// turn behind the others: a scope that is requested without end does not keep a worker.
 //
 // Data and finish are one transaction, fenced by the claim's token: a worker that lost its
 // job (stopped for longer than its lease, cut off, reaped) writes nothing.

@@ -40,7 +40,7 @@ func TestLockOnTheJobTable(t *testing.T) {
 			if tc.attempts == 1 {
 				close(g.open)
 				f.await("the finish waits", func() bool {
-					return value[int](f, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FINISHED%'`) > 0
+					return value[int](f, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name LIKE 'tidemark-%'`) > 0
 				})
 			} else {
 				f.awaitRuns(1, "lost")

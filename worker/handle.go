@@ -139,8 +139,16 @@ func (w *Worker) request(ctx context.Context, s job.Scope, a signal.Answer, task
 	return ticket, err
 }
 
-// look runs what waits in the scope until nothing can be claimed. It returns the failure
-// of the job own, if that is among what it ran.
+// maxLooks bounds how often one task looks at its scope. It is many only where requesters keep the
+// scope's door shut, a second for each look: then the relay signals the scope again.
+const maxLooks = 10
+
+// look runs what waits in the scope, once, then hands the scope over. It returns the failure of the
+// job own, if that is among what it ran.
+//
+// What waits there after the run takes its turn behind what waits in other scopes. As many
+// scopes as there are slots, each requested again during each of its runs, would otherwise
+// keep the fleet from all others for ever.
 func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err error) {
 	calculate, ok := w.opts.Calculations[s.Type]
 	if !ok {
@@ -152,7 +160,7 @@ func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err 
 	case <-w.stopping.Done():
 		return nil, nil
 	}
-	for w.stopping.Err() == nil {
+	for looks := 0; looks < maxLooks && w.stopping.Err() == nil; looks++ {
 		claim, sight, message, bad, err := w.claimAndRun(ctx, s, calculate)
 		switch {
 		case err != nil:
@@ -168,8 +176,32 @@ func (w *Worker) look(ctx context.Context, s job.Scope, own int64) (failed, err 
 			// Its own task, when it is delivered, will put the failure into the archive.
 			w.signal(ctx, []ledger.Ticket{{Scope: s, JobID: claim.JobID, SignalSeq: claim.SignalSeq}})
 		}
+		if w.handOver(ctx, s) {
+			return failed, nil
+		}
 	}
 	return failed, nil
+}
+
+// handOver makes sure that what waits behind a run has a signal, and reports whether the scope can be
+// left. It cannot where that signal is just being delivered: it may have found the scope
+// busy, before the run was over. That is a matter of moments, so it does not keep a worker in a scope.
+func (w *Worker) handOver(ctx context.Context, s job.Scope) bool {
+	if ctx.Err() != nil {
+		return true // The drain is over; what was given back has been signalled.
+	}
+	next, err := w.ledger.Next(ctx, w.control, s)
+	for _, t := range next {
+		var presence signal.Presence
+		if presence, err = w.signals.Ensure(ctx, t); presence == signal.InFlight {
+			return false
+		}
+	}
+	if err != nil {
+		w.metrics.unsentSignals.Inc()
+		w.log.Warn("scope not handed over, the relay will", "scope", s, "err", err)
+	}
+	return true
 }
 
 // claimAndRun runs one job of the scope. Its connection is had before the claim: a database

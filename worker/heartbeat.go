@@ -18,8 +18,9 @@ type heartbeat struct {
 	// counted as processed; a transaction that is tried again begins at 0.
 	done, total, counted atomic.Int64
 	processed            prometheus.Counter
-	// mu is held during a renewal. paused is true from the finish to the end of its transaction:
-	// a renewal that waited for the finished row would take it for a loss.
+	// mu is held during a renewal. paused is true from when the finish writes the job's row to the end
+	// of its transaction: a renewal that waited for the row would take it for a loss. Whatever
+	// else a finish waits for comes before, or a healthy run would lose its lease over it.
 	mu      sync.Mutex
 	paused  bool
 	quit    context.CancelFunc

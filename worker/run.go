@@ -27,6 +27,9 @@ const runAttempts = 3
 func (w *Worker) run(ctx context.Context, conn postgres.Beginner, c *ledger.Claim, calculate Calculation) (message string, failed bool) {
 	start := time.Now()
 	log := w.log.With("job", c.JobID, "scope", c.Scope.String(), "attempt", c.Attempt)
+	// held ends when the job is lost; ctx ends then, at shutdown, and when time is up.
+	held, lose := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer lose(nil)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := time.AfterFunc(w.opts.TimeLimit, func() { cancel(errTimeLimit) })
@@ -34,15 +37,19 @@ func (w *Worker) run(ctx context.Context, conn postgres.Beginner, c *ledger.Clai
 
 	w.metrics.running.Inc()
 	defer w.metrics.running.Dec()
-	beat := w.startHeartbeat(ctx, c, cancel)
+	beat := w.startHeartbeat(held, c, func(cause error) { lose(cause); cancel(cause) })
+	defer beat.stop()
 	outcome, tickets, err := w.calculate(ctx, conn, c, calculate, beat)
-	beat.stop()
 	took := time.Since(start)
 
 	// From here on the run's own context may be over; what follows must still be recorded.
 	after := context.WithoutCancel(ctx)
 	var how string
-	switch end := endOf(err, context.Cause(ctx)); end {
+	end := endOf(err, context.Cause(ctx))
+	if end != broke {
+		beat.stop()
+	}
+	switch end {
 	case ended:
 		log.Info("job done", "result", outcome.Result, "message", outcome.Message, "took", took)
 		how = endResult(outcome.Result)
@@ -58,7 +65,7 @@ func (w *Worker) run(ctx context.Context, conn postgres.Beginner, c *ledger.Clai
 			err = fmt.Errorf("%w (%s): see what held it up (locks, a slow database), or raise --time-limit of the workers, and request the scope again", errTimeLimit, w.opts.TimeLimit)
 		}
 		log.Error("job failed", "err", err, "took", took)
-		how = w.fail(after, log, c, err)
+		how = w.fail(held, log, c, beat, err)
 		message, failed = err.Error(), how == endResult(job.Error)
 	}
 	w.metrics.runs.WithLabelValues(string(c.Scope.Type), how).Observe(took.Seconds())
@@ -82,8 +89,7 @@ func (w *Worker) calculate(ctx context.Context, conn postgres.Beginner, c *ledge
 			}
 			return err
 		}
-		beat.pause()
-		tickets, err = w.ledger.Finish(ctx, tx, c, outcome)
+		tickets, err = w.ledger.FinishRenewed(ctx, tx, c, outcome, beat.pause)
 		return err
 	})
 	if errors.Is(err, ledger.ErrLost) {
@@ -106,25 +112,38 @@ func (w *Worker) guarded(ctx context.Context, tx pgx.Tx, c *ledger.Claim, calcul
 	return calculate(ctx, tx, c, progress)
 }
 
-// fail records the failure in a transaction of its own and returns how the run ended. If
-// that could not be recorded, the job is the reaper's when its lease runs out.
-func (w *Worker) fail(ctx context.Context, log *slog.Logger, c *ledger.Claim, cause error) string {
+// limitFailure bounds how long a failure waits for a lock: it is tried again, and
+// keeps no connection from renewals meanwhile.
+const limitFailure = `SET LOCAL lock_timeout = '1s'`
+
+// fail records the failure in a transaction of its own and returns how the run ended. ctx ends
+// when the job is lost; until then the lease is renewed, for a job that was given back
+// now would be calculated again.
+func (w *Worker) fail(ctx context.Context, log *slog.Logger, c *ledger.Claim, beat *heartbeat, cause error) string {
 	var tickets []ledger.Ticket
-	err := w.persist(ctx, c, func(ctx context.Context) error {
-		return postgres.InTx(ctx, w.control, runAttempts, func(tx pgx.Tx) (err error) {
-			tickets, err = w.ledger.Finish(ctx, tx, c, job.Outcome{Result: job.Error, Message: cause.Error()})
+	err := persist(ctx, func(ctx context.Context) error {
+		err := postgres.InTx(ctx, w.control, runAttempts, func(tx pgx.Tx) (err error) {
+			beat.resume()
+			if _, err := tx.Exec(ctx, limitFailure); err != nil {
+				return err
+			}
+			tickets, err = w.ledger.FinishRenewed(ctx, tx, c, job.Outcome{Result: job.Error, Message: cause.Error()}, beat.pause)
 			return err
 		})
+		if err != nil {
+			beat.resume()
+		}
+		return err
 	})
 	if err != nil {
 		log.Warn("the failure could not be recorded", "err", err)
 		return w.unrecorded(c, fencedFinish, err)
 	}
-	w.signal(ctx, tickets)
+	w.signal(context.WithoutCancel(ctx), tickets)
 	return endResult(job.Error)
 }
 
-// giveBack makes an interrupted job wait again and returns how the run ended.
+// giveBack makes an interrupted job wait again, as long as its lease may last, and returns how the run ended.
 func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim, end end, cause error) string {
 	if end == cutOff && c.Attempt > 1 {
 		// Runs on a connection that breaks again and again would use their attempts up within a
@@ -138,7 +157,9 @@ func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim
 	if end == cutOff {
 		how = endForfeited
 	}
-	err := w.persist(ctx, c, func(ctx context.Context) (err error) {
+	limited, cancel := context.WithTimeout(ctx, c.Lease)
+	defer cancel()
+	err := persist(limited, func(ctx context.Context) (err error) {
 		switch end {
 		case interrupted:
 			fate, tickets, err = w.ledger.Release(ctx, w.control, c, "released at shutdown")
@@ -166,11 +187,9 @@ func (w *Worker) unrecorded(c *ledger.Claim, write string, err error) string {
 	return endUnrecorded
 }
 
-// persist tries again while the database is away, for as long as the lease may last.
-func (w *Worker) persist(ctx context.Context, c *ledger.Claim, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.Lease)
-	defer cancel()
-	for wait := 50 * time.Millisecond; ; wait *= 2 {
+// persist tries again while the database is away or a lock is not to be had, until ctx ends.
+func persist(ctx context.Context, do func(context.Context) error) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := do(ctx)
 		if err == nil || errors.Is(err, ledger.ErrLost) {
 			return err

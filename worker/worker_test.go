@@ -14,6 +14,7 @@ import (
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/local/localtest"
+	"tidemark/shared/signal"
 	"tidemark/worker"
 )
 
@@ -280,28 +281,29 @@ func TestRedeliveredSignalOfADoneJobDoesNothing(t *testing.T) {
 }
 
 // Whoever runs the job, its failure is found in the archive, once.
-func TestFailureInAnotherTasksLoopIsArchived(t *testing.T) {
+func TestFailureOfAnotherTasksJobIsArchived(t *testing.T) {
 	t.Parallel()
 	for _, seq := range []int{0, 1} {
 		f := setup(t)
-		g := newGate()
-		wait := g.then
-		g.then = func(ctx context.Context, tx pgx.Tx, c *ledger.Claim) error {
-			if g.runs.Load() == 2 {
+		calculation := &toy{}
+		calculation.then = func(context.Context, pgx.Tx, *ledger.Claim) error {
+			if calculation.runs.Load() == 2 {
 				return errors.New("boom")
 			}
-			return wait(ctx, tx, c)
+			return nil
 		}
-		f.work(nil, &g.toy)
-		f.send(f.request(travel))
-		<-g.begun
+		f.work(nil, calculation)
+		first := f.request(travel)
+		f.send(first)
+		f.awaitJobs(1)
+		f.awaitNoTasks()
 		next := f.request(travel)
 		for next.SignalSeq < seq {
 			var err error
 			next, _, err = f.ledger.Renumber(f.ctx, f.pool, next)
 			f.must(err)
 		}
-		close(g.open)
+		f.send(first)
 		f.awaitJob(next.JobID, "FINISHED ERROR boom")
 		f.awaitArchived("aggregation", 1)
 		// The requester's own signal comes late, after the failure.
@@ -310,10 +312,55 @@ func TestFailureInAnotherTasksLoopIsArchived(t *testing.T) {
 		if !strings.Contains(task.LastErr, fmt.Sprintf("job %d failed: boom", next.JobID)) {
 			t.Errorf("archived with %q", task.LastErr)
 		}
-		if n := g.runs.Load(); n != 2 {
+		if n := calculation.runs.Load(); n != 2 {
 			t.Errorf("%d runs", n)
 		}
 	}
+}
+
+// As many scopes as there are slots, requested again during each of their runs, must not keep the
+// worker from all others.
+func TestScopeThatIsRequestedAgainTakesItsTurn(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	f.work(nil, &g.toy, func(o *worker.Options) { o.Concurrency = 1 })
+	f.send(f.request(travel))
+	<-g.begun
+	f.request(travel) // Its signal was lost, or found the scope busy.
+	f.send(f.request(job.AggregationOf(3, 2025)))
+	close(g.open)
+	f.awaitJobs(3)
+	f.awaitNoTasks()
+	if got := value[string](f, `SELECT string_agg(module_type_id::text, ' ' ORDER BY started_at) FROM data_ingestion_jobs`); got != "2 3 2" {
+		t.Errorf("modules were run in the order %s, want 2 3 2", got)
+	}
+}
+
+// A signal that is being delivered elsewhere when the run ends may have found the scope busy.
+func TestScopeIsNotLeftToASignalInFlight(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	f.work(nil, &g.toy, func(o *worker.Options) { o.Concurrency = 1 })
+	f.send(f.request(travel))
+	<-g.begun
+	rdb, err := signal.Connect(f.redis)
+	f.must(err)
+	defer rdb.Close()
+	taken, done := make(chan struct{}), make(chan struct{})
+	other := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: 1, Queues: map[string]int{"aggregation": 1}, LogLevel: asynq.FatalLevel})
+	f.must(other.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+		close(taken)
+		<-done
+		return nil
+	})))
+	defer other.Shutdown()
+	defer close(done)
+	f.send(f.request(travel))
+	<-taken
+	close(g.open)
+	f.awaitJobs(2)
 }
 
 // B-H3, B-C1, O-10: a worker whose job was taken away stops, and nothing it wrote is kept.
@@ -384,6 +431,54 @@ func TestCutConnectionForfeitsAndRunsAgain(t *testing.T) {
 	f.wantCount(2, `SELECT attempts FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
 	f.wantCount(1, `SELECT signal_seq FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
 	f.awaitRuns(1, "forfeited")
+}
+
+// A run that is as good as finished may have to wait for somebody who has fallen silent. Its lease goes
+// on, or it would be given back and calculated again, in the end given up, for no fault of its own.
+func TestLeaseIsRenewedWhileTheFinishWaits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		then error
+		want string
+		// silent is what the other transaction has done.
+		silent func(f *field, tx pgx.Tx) error
+	}{
+		"for its follow-up": {nil, "FINISHED SUCCESS computed", func(f *field, tx pgx.Tx) error {
+			_, err := f.ledger.Request(f.ctx, tx, ledger.Batch{By: ledger.Origin{Actor: "tester", Via: ledger.ViaCLI, RequestID: "test"}, Requests: []ledger.Request{{Scope: travel}}})
+			return err
+		}},
+		"for its pipeline": {nil, "FINISHED SUCCESS computed", func(f *field, tx pgx.Tx) error {
+			_, err := tx.Exec(f.ctx, `UPDATE pipelines SET status = 'RUNNING'`)
+			return err
+		}},
+		"to record a failure": {errors.New("boom"), "FINISHED ERROR boom", func(f *field, tx pgx.Tx) error {
+			_, err := tx.Exec(f.ctx, `UPDATE pipelines SET status = 'RUNNING'`)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.work(&toy{then: func(context.Context, pgx.Tx, *ledger.Claim) error { return c.then }}, &toy{})
+			ticket := f.request(planes)
+			tx, err := f.pool.Begin(f.ctx)
+			f.must(err)
+			defer func() { _ = tx.Rollback(f.ctx) }()
+			f.must(c.silent(f, tx))
+			f.send(ticket)
+			f.await("the finish waits", func() bool {
+				return value[bool](f, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`)
+			})
+			const lease = `SELECT lease_expires_at FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`
+			for range 3 {
+				before := value[time.Time](f, lease)
+				f.await("the lease is renewed", func() bool { return value[time.Time](f, lease).After(before) })
+			}
+			f.must(tx.Commit(f.ctx))
+			f.awaitJob(ticket.JobID, c.want)
+			f.wantCount(1, `SELECT attempts FROM data_ingestion_jobs WHERE job_type = 'emission_recalc'`)
+		})
+	}
 }
 
 // The server ends all sessions while the worker is between two jobs, as it does when it restarts:

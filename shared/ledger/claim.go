@@ -44,7 +44,7 @@ const (
 	Claimed Sight = "claimed"
 	// Nothing waits in the scope.
 	Nothing Sight = "nothing"
-	// Busy: a job waits, behind one that runs. Whoever runs that looks again when it is done.
+	// Busy: a job waits, behind one that runs. Whoever runs that signals it when it is done ([Ledger.Next]).
 	Busy Sight = "busy"
 	// Held: an aggregation waits for recalculations of its module and year. The last of them signals it.
 	Held Sight = "held"
@@ -155,4 +155,31 @@ func (l *Ledger) Claim(ctx context.Context, db postgres.Beginner, s job.Scope, l
 		return nil, sight, nil
 	}
 	return c, Claimed, nil
+}
+
+// nextTemplate takes no lock: whoever requests after it sends a signal that finds the scope free.
+const nextTemplate = `
+SELECT j.id, j.signal_seq
+  FROM data_ingestion_jobs j
+ WHERE ` + claimable + ` AND {j.scope}`
+
+// Next returns a ticket for the job of the scope that could be claimed now, if there is one. Who
+// has run a job of the scope signals it: its own signal may have been delivered during
+// the run, and found the scope busy.
+func (l *Ledger) Next(ctx context.Context, db postgres.Querier, s job.Scope) ([]Ticket, error) {
+	st, err := l.statementsFor(s)
+	if err != nil {
+		return nil, err
+	}
+	args := scopeArgs(s)
+	args["max_hold"] = l.maxHold
+	rows, err := db.Query(ctx, st.next, args)
+	if err != nil {
+		return nil, fmt.Errorf("look for the next job of %s: %w", s, err)
+	}
+	next, err := collectTickets(rows, s)
+	if err != nil {
+		return nil, fmt.Errorf("look for the next job of %s: %w", s, err)
+	}
+	return next, nil
 }

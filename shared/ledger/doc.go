@@ -22,7 +22,9 @@
 //     read its input already. Joining widens the job's filter to the union; "all" wins.
 //   - The door of a scope is an advisory lock: requesters pass it in shared mode and keep it until
 //     they commit, whoever moves the waiting job (claim, release, reap) takes it alone. So a run
-//     begins after the commit of everybody who joined, and joiners cannot starve a claim.
+//     begins after the commit of everybody who joined. While a claim queues at the door later
+//     requesters queue behind it, so they cannot starve it, provided that they commit within the second
+//     for which it keeps its place. Transactions that take longer and overlap without end would.
 //   - A claim has a token of its own. Renew, finish, release are guarded by it (the fence): a worker
 //     that lost its job without knowing changes nothing any more.
 //   - The lease runs on the database's clock. When it is over the reaper gives the job back, after
@@ -41,9 +43,16 @@
 //
 // # Locks
 //
-// In this order: the scopes' doors, by number; job rows, in scope order; then pipelines, by id. A
-// request reaches only its one pipeline, and a finish begins with the row of its own running job,
-// which no requester wants. One batch and one finish therefore cannot deadlock with each other.
+// In this order: the scopes' doors, by number; rows of waiting jobs, in scope order; pipelines, by
+// id; their memberships; at last, in a finish, the row of its own running job. A request
+// reaches only its one pipeline, and no row of a running job. One batch and one finish, and two
+// finishes, therefore cannot deadlock with each other. Who gives a job back locks that row first,
+// then its pipelines: it can meet the finish of the same claim only, after the end of its lease,
+// and whichever of the two PostgreSQL ends, the fence stands.
+//
+// A finish may wait for as long as a requester that has fallen silent keeps its session: a minute.
+// The own row comes last so that the lease can be renewed meanwhile ([Ledger.FinishRenewed]).
+//
 // Three ways remain, and none loses anything: a transaction of several batches, a joiner that widens
 // later in its transaction, other programs on the table. PostgreSQL ends one of the two; requesters
 // learn it as an error that postgres.Retryable knows, the ledger's own steps and the worker's run

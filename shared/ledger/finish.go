@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"tidemark/shared/job"
 )
@@ -21,11 +22,14 @@ UPDATE data_ingestion_jobs
        lease_expires_at = NULL, read_snapshot = coalesce(@snapshot::text::pg_snapshot, read_snapshot),
        -- The original writes JSON null where it has nothing to say.
        meta = (CASE jsonb_typeof(meta::jsonb) WHEN 'object' THEN meta::jsonb ELSE '{}' END || @meta::jsonb)::json
- WHERE id = @id AND locked_by = @token AND state = 'RUNNING'
-RETURNING pipeline_id, provider`
+ WHERE id = @id AND locked_by = @token AND state = 'RUNNING'`
 
-// demoteTemplate makes room for the job as the current one of its combination. Rows that
-// run, another program's, are left alone, and keep the place if they have it.
+// readOwn says for whom the job was made.
+const readOwn = `SELECT pipeline_id, provider FROM data_ingestion_jobs WHERE id = @id`
+
+// demoteTemplate makes room for the job as the current one of its combination, which the
+// original's views read; promoteTemplate gives it that place. Rows that run, another program's,
+// are left alone, and keep the place if they have it.
 const demoteTemplate = `
 UPDATE data_ingestion_jobs SET is_current = false
  WHERE is_current AND id <> @id AND state <> 'RUNNING'
@@ -53,6 +57,15 @@ SELECT j.id, j.signal_seq FROM data_ingestion_jobs j
 // A calculation that failed is finished in a transaction of its own, with
 // [job.Error], after its data was rolled back.
 func (l *Ledger) Finish(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome) ([]Ticket, error) {
+	return l.FinishRenewed(ctx, tx, c, o, func() {})
+}
+
+// FinishRenewed is [Ledger.Finish] beside renewals of the lease. It may have to wait for others: for
+// a requester that has inserted the follow-up and not committed, for as long as the server
+// lets it; for another finish of the same pipelines. All that comes first, while the lease can
+// still be renewed. Then it calls pause, after which there must be no renewal before the
+// transaction ends: it would wait for the job's row, which is written last.
+func (l *Ledger) FinishRenewed(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome, pause func()) ([]Ticket, error) {
 	fail := func(err error) ([]Ticket, error) { return nil, fmt.Errorf("finish job %d: %w", c.JobID, err) }
 	st, err := l.statementsFor(c.Scope)
 	if err != nil {
@@ -62,24 +75,45 @@ func (l *Ledger) Finish(ctx context.Context, tx pgx.Tx, c *Claim, o job.Outcome)
 	if err != nil {
 		return fail(err)
 	}
-	var pipeline *uuid.UUID
-	var provider string
-	err = tx.QueryRow(ctx, st.finish, pgx.NamedArgs{"id": c.JobID, "token": c.Token, "result": o.Result,
-		"message": storable(o.Message), "meta": meta, "snapshot": c.readSnapshot}).Scan(&pipeline, &provider)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fail(ErrLost)
+	var tickets []Ticket
+	follows := c.Scope.Type == job.EmissionRecalc && o.Result != job.Error
+	if follows {
+		if tickets, err = l.followUp(ctx, tx, c); err != nil {
+			return fail(err)
+		}
 	}
+	pipelines, err := lockPipelinesOf(ctx, tx, c.JobID)
 	if err != nil {
 		return fail(err)
 	}
-	if err := l.makeCurrent(ctx, tx, c.Scope, c.JobID); err != nil {
+	if follows {
+		if err := followPipelines(ctx, tx, c.JobID, tickets[0].JobID); err != nil {
+			return fail(err)
+		}
+	}
+	current := currentArgs(c.Scope, c.JobID)
+	if _, err := tx.Exec(ctx, st.demote, current); err != nil {
 		return fail(err)
 	}
-	tickets, err := l.followUp(ctx, tx, c, o.Result, pipeline, provider)
-	if err != nil {
+	pause()
+	batch := &pgx.Batch{}
+	batch.Queue(st.finish, pgx.NamedArgs{"id": c.JobID, "token": c.Token, "result": o.Result,
+		"message": storable(o.Message), "meta": meta, "snapshot": c.readSnapshot}).Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() == 0 {
+			return ErrLost
+		}
+		return nil
+	})
+	batch.Queue(st.promote, current)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fail(err)
 	}
-	return tickets, settle(ctx, tx, c.JobID)
+	if c.Scope.Type == job.EmissionRecalc && !follows {
+		if tickets, err = l.waiting(ctx, tx, c.Scope.Aggregation()); err != nil {
+			return fail(err)
+		}
+	}
+	return tickets, settle(ctx, tx, c.JobID, pipelines)
 }
 
 // storable replaces what a text column cannot hold. A failure that could not be recorded
@@ -101,34 +135,33 @@ func finishMeta(t job.Type, o job.Outcome) ([]byte, error) {
 	return json.Marshal(meta)
 }
 
-// makeCurrent marks the job as the latest of its combination, as the original's views read it.
-func (l *Ledger) makeCurrent(ctx context.Context, tx pgx.Tx, s job.Scope, jobID int64) error {
+// currentArgs are those of demote and promote.
+func currentArgs(s job.Scope, jobID int64) pgx.NamedArgs {
 	args := scopeArgs(s)
 	args["id"] = jobID
-	batch := &pgx.Batch{}
-	batch.Queue(l.sql[s.Type].demote, args)
-	batch.Queue(l.sql[s.Type].promote, args)
-	return tx.SendBatch(ctx, batch).Close()
+	return args
 }
 
-// followUp requests what the finished job makes necessary.
-func (l *Ledger) followUp(ctx context.Context, tx pgx.Tx, c *Claim, r job.Result, pipeline *uuid.UUID, provider string) ([]Ticket, error) {
-	if c.Scope.Type != job.EmissionRecalc {
-		return nil, nil
-	}
+// followUp requests the aggregation that a recalculation makes necessary. Its pipelines follow later.
+func (l *Ledger) followUp(ctx context.Context, tx pgx.Tx, c *Claim) ([]Ticket, error) {
 	up := c.Scope.Aggregation()
-	if r == job.Error {
-		return l.waiting(ctx, tx, up)
+	var b Batch
+	var pipeline *uuid.UUID
+	err := tx.QueryRow(ctx, readOwn, pgx.StrictNamedArgs{"id": c.JobID}).Scan(&pipeline, &b.Provider)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrLost
 	}
-	b := Batch{Provider: provider, Requests: []Request{{Scope: up}}}
-	if pipeline != nil {
-		b.Pipeline = *pipeline
-	}
-	tickets, err := l.request(ctx, tx, b, false)
 	if err != nil {
 		return nil, err
 	}
-	return tickets, followPipelines(ctx, tx, c.JobID, tickets[0].JobID)
+	if pipeline != nil {
+		b.Pipeline = *pipeline
+	}
+	aggregation, err := job.ConfigOf(up.Type)
+	if err != nil {
+		return nil, err
+	}
+	return l.requestType(ctx, tx, aggregation, b, []Request{{Scope: up}})
 }
 
 // waiting returns a ticket for the job that waits in a scope, if one does.
@@ -137,6 +170,11 @@ func (l *Ledger) waiting(ctx context.Context, tx pgx.Tx, s job.Scope) ([]Ticket,
 	if err != nil {
 		return nil, err
 	}
+	return collectTickets(rows, s)
+}
+
+// collectTickets reads id and signal_seq of jobs of one scope.
+func collectTickets(rows pgx.Rows, s job.Scope) ([]Ticket, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Ticket, error) {
 		t := Ticket{Scope: s}
 		return t, row.Scan(&t.JobID, &t.SignalSeq)

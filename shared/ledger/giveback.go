@@ -107,7 +107,10 @@ func (l *Ledger) giveBack(ctx context.Context, tx pgx.Tx, s job.Scope, r running
 		_, err = tx.Exec(ctx, abandonStatement, pgx.StrictNamedArgs{"id": r.ID,
 			"message": fmt.Sprintf("%s; given up after %d of %d attempts", reason, r.Attempts, r.MaxAttempts)})
 		if err == nil {
-			err = l.makeCurrent(ctx, tx, s, r.ID)
+			batch, current := &pgx.Batch{}, currentArgs(s, r.ID)
+			batch.Queue(l.sql[s.Type].demote, current)
+			batch.Queue(l.sql[s.Type].promote, current)
+			err = tx.SendBatch(ctx, batch).Close()
 		}
 		if err == nil && s.Type == job.EmissionRecalc {
 			tickets, err = l.waiting(ctx, tx, s.Aggregation())
@@ -116,7 +119,7 @@ func (l *Ledger) giveBack(ctx context.Context, tx pgx.Tx, s job.Scope, r running
 	if err != nil {
 		return "", nil, err
 	}
-	return fate, tickets, settle(ctx, tx, r.ID)
+	return fate, tickets, lockAndSettle(ctx, tx, r.ID)
 }
 
 const lockOwn = `

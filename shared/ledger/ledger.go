@@ -37,7 +37,7 @@ func New(maxHold time.Duration) *Ledger {
 // purpose and see that it is noticed.
 type statements struct {
 	door, create, widen, join             string // door.go, request.go
-	look                                  string // claim.go
+	look, next                            string // claim.go
 	begin, renew                          string // lease.go
 	finish, demote, promote, waitingScope string // finish.go
 	otherWaiting                          string // giveback.go
@@ -49,7 +49,7 @@ func statementsOf(c job.DedupConfig) statements {
 	r := newRenderer(c)
 	return statements{
 		door: doorShared, create: r.Replace(createTemplate), widen: r.Replace(widenTemplate), join: r.Replace(joinTemplate),
-		look:  r.Replace(lookTemplate),
+		look: r.Replace(lookTemplate), next: r.Replace(nextTemplate),
 		begin: beginRun, renew: renewStatement,
 		finish: finishStatement, demote: r.Replace(demoteTemplate), promote: r.Replace(promoteTemplate), waitingScope: r.Replace(waitingScopeTemplate),
 		otherWaiting: r.Replace(otherWaitingTemplate),

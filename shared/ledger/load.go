@@ -82,5 +82,5 @@ func (l *Ledger) RecordLoad(ctx context.Context, tx pgx.Tx, in Load) (jobID int6
 	if err := tx.QueryRow(ctx, recordLoad, args).Scan(&jobID); err != nil {
 		return 0, fmt.Errorf("record load: %w", err)
 	}
-	return jobID, settle(ctx, tx, jobID)
+	return jobID, lockAndSettle(ctx, tx, jobID)
 }

@@ -62,10 +62,8 @@ SELECT @pipeline, j.id FROM data_ingestion_jobs j
 // request, so it may settle the status only after the commit.
 const reopen = `UPDATE pipelines SET status = 'RUNNING', finished_at = NULL WHERE id = @pipeline`
 
-// join makes the pipeline a member of the jobs that cover its requests, and records who
-// asked. A finish asks for nobody and does not reopen: its own job keeps the pipeline open,
-// and settle takes the locks in order.
-func join(ctx context.Context, tx pgx.Tx, b Batch, tickets []Ticket, asked bool) error {
+// join makes the pipeline a member of the jobs that cover its requests, and records who asked.
+func join(ctx context.Context, tx pgx.Tx, b Batch, tickets []Ticket) error {
 	var joined []int64
 	for _, t := range tickets {
 		if !t.Created {
@@ -73,15 +71,13 @@ func join(ctx context.Context, tx pgx.Tx, b Batch, tickets []Ticket, asked bool)
 		}
 	}
 	batch := &pgx.Batch{}
-	if b.Pipeline != uuid.Nil && asked {
+	if b.Pipeline != uuid.Nil {
 		batch.Queue(reopen, pgx.StrictNamedArgs{"pipeline": b.Pipeline})
 	}
 	if b.Pipeline != uuid.Nil && len(joined) > 0 {
 		batch.Queue(joinPipeline, pgx.StrictNamedArgs{"pipeline": b.Pipeline, "jobs": joined})
 	}
-	if asked {
-		batch.Queue(recordRequests, recordArgs(b, tickets))
-	}
+	batch.Queue(recordRequests, recordArgs(b, tickets))
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("join pipeline %s to its jobs: %w", b.Pipeline, err)
 	}

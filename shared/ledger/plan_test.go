@@ -45,6 +45,7 @@ ANALYZE`); err != nil {
 			args pgx.NamedArgs
 		}{
 			"look":             {st.look, scope(nil)},
+			"next":             {st.next, scope(nil)},
 			"create":           {st.create, batch},
 			"widen":            {st.widen, batch},
 			"join":             {st.join, batch},

@@ -70,11 +70,6 @@ func (l *Ledger) Request(ctx context.Context, tx pgx.Tx, b Batch) ([]Ticket, err
 	if err := b.By.check(); err != nil {
 		return nil, err
 	}
-	return l.request(ctx, tx, b, true)
-}
-
-// request is also what a finished job makes: then nobody asked.
-func (l *Ledger) request(ctx context.Context, tx pgx.Tx, b Batch, asked bool) ([]Ticket, error) {
 	wanted, err := fold(b.Requests)
 	if err != nil {
 		return nil, err
@@ -96,7 +91,7 @@ func (l *Ledger) request(ctx context.Context, tx pgx.Tx, b Batch, asked bool) ([
 		}
 		tickets = append(tickets, got...)
 	}
-	if err := join(ctx, tx, b, tickets, asked); err != nil {
+	if err := join(ctx, tx, b, tickets); err != nil {
 		return nil, err
 	}
 	return tickets, nil
@@ -172,7 +167,7 @@ SELECT j.id, j.signal_seq, {w.columns}
  ORDER BY {w.columns}
    FOR SHARE OF j`
 
-// requestType makes the requests of one job type, in scope order.
+// requestType makes the requests of one job type, in scope order. It is also what a finish makes.
 func (l *Ledger) requestType(ctx context.Context, tx pgx.Tx, c job.DedupConfig, b Batch, wanted []Request) ([]Ticket, error) {
 	st, args := l.sql[c.JobType], requestArgs(b, wanted)
 	created := make(map[int64]bool)

@@ -27,7 +27,7 @@ const (
 func (s Status) Done() bool { return s == StatusSuccess || s == StatusFailed || s == StatusPartial }
 
 // lockPipelines locks every pipeline of a job, in one order. Whoever finishes a job
-// takes this lock after writing the job and before counting: of two jobs that finish
+// takes this lock before counting, until it commits: of two jobs that finish
 // at the same moment the second one counts the first, so the last one always settles
 // the status. The mode lets foreign key checks of new members pass.
 const lockPipelines = `
@@ -90,22 +90,36 @@ UPDATE pipelines
        started_at = @started_at, finished_at = @finished_at, last_error = @last_error, updated_at = clock_timestamp()
  WHERE id = @id`
 
-// settle brings the status of every pipeline of the job up to date, in the
-// transaction that changed the job.
-func settle(ctx context.Context, tx pgx.Tx, jobID int64) error {
-	fail := func(err error) error { return fmt.Errorf("settle the pipelines of job %d: %w", jobID, err) }
+// lockPipelinesOf locks the pipelines of a job, and returns them.
+func lockPipelinesOf(ctx context.Context, tx pgx.Tx, jobID int64) ([]uuid.UUID, error) {
 	rows, err := tx.Query(ctx, lockPipelines, pgx.StrictNamedArgs{"job": jobID})
-	if err != nil {
-		return fail(err)
+	var ids []uuid.UUID
+	if err == nil {
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
-		return fail(err)
+		return nil, fmt.Errorf("lock the pipelines of job %d: %w", jobID, err)
 	}
+	return ids, nil
+}
+
+// lockAndSettle is settle for who has not locked the job's pipelines yet.
+func lockAndSettle(ctx context.Context, tx pgx.Tx, jobID int64) error {
+	ids, err := lockPipelinesOf(ctx, tx, jobID)
+	if err != nil {
+		return err
+	}
+	return settle(ctx, tx, jobID, ids)
+}
+
+// settle brings the status of every pipeline of the job up to date, in the
+// transaction that changed the job. ids are those pipelines, locked.
+func settle(ctx context.Context, tx pgx.Tx, jobID int64, ids []uuid.UUID) error {
+	fail := func(err error) error { return fmt.Errorf("settle the pipelines of job %d: %w", jobID, err) }
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err = tx.Query(ctx, tallyPipelines, pgx.StrictNamedArgs{"pipelines": ids})
+	rows, err := tx.Query(ctx, tallyPipelines, pgx.StrictNamedArgs{"pipelines": ids})
 	if err != nil {
 		return fail(err)
 	}

@@ -25,6 +25,7 @@
 //	only the run that holds the job writes, together with the job's end
 //	a pipeline is not done before its jobs, and its request
 //	a wish (an operator's task) is in Redis or in the record
+//	a job is given up only if something went wrong
 //	an accepted request is covered some day
 //	a pipeline is done some day
 //
@@ -73,9 +74,9 @@
 // that was held can wait for ever, even if nothing goes wrong: it is signalled while a
 // worker that found it held still has its task, and the id is taken.
 //
-// One is the protocol as it is: a worker stays in a scope as long as something waits there.
-// Where as many scopes as there are workers are requested faster than they run, the others
-// wait until that ends.
+// A worker that stays in its scope as long as something waits there does harm: where as many scopes
+// as there are workers are requested faster than they run, the others wait until that ends. So it
+// hands over after one run.
 //
 // # Why not a model checker
 //

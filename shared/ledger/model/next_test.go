@@ -26,6 +26,11 @@ const (
 	followUpLate
 	tell
 	tellInVain
+	lookBehind
+	leave
+	pass
+	passInVain
+	stay
 	ack
 	kill
 	freeze
@@ -56,7 +61,11 @@ var texts = [...]string{
 	countJobs: "the run of job %d counts the jobs of its pipelines", writeData: "the run of job %d commits its data",
 	finishWell: "the run of job %d finishes well", finishBadly: "the run of job %d finishes with ERROR",
 	refused: "the run of job %d learns that it has lost its claim", followUpLate: "the run of job %d requests the aggregation",
-	tell: "its worker signals job %d", tellInVain: "its worker fails to signal job %d", ack: "a worker is done with task %d.%d",
+	tell: "its worker signals job %d", tellInVain: "its worker fails to signal job %d",
+	lookBehind: "its worker sees that job %d waits", leave: "its worker, with a task of job %d, sees nothing to hand over",
+	pass: "its worker hands job %d over", passInVain: "its worker fails to hand job %d over",
+	stay: "its worker looks again, for another one has the task of job %d",
+	ack:  "a worker is done with task %d.%d",
 	kill: "FAULT: the worker with a task of job %d is killed", freeze: "FAULT: the run of job %d freezes",
 	expire: "the lease of job %d, which nobody works on, is over", stall: "FAULT: the lease of job %d is over while its run goes on",
 	renew: "the run of job %d renews its lease", release: "FAULT: the run of job %d is released", forfeit: "FAULT: the run of job %d is forfeited",
@@ -273,9 +282,43 @@ func (n *nexts) worker(k int) {
 		}
 		w.send(&to, j, to.jobs[j].seq)
 		n.add(tell, j, 0, mine, to)
+	case leaving:
+		for j := range to.jobs {
+			if int(to.jobs[j].scope) == int(from.scope) && w.claimable(&to, j) {
+				me.phase, me.tell = passing, uint8(j)+1
+				n.add(lookBehind, j, 0, mine, to)
+				return
+			}
+		}
+		me.phase = acking
+		n.add(leave, int(max(from.own, 1)-1), 0, mine, to)
+	case passing:
+		n.pass(k, mine)
 	case acking:
 		w.ack(&to, me)
 		n.add(ack, int(max(from.own, 1)-1), int(from.seq), mine, to)
+	}
+}
+
+// pass hands the scope over to whoever gets the task of the job that waits there. If another worker
+// has it in its hands, that one may have looked before this one's run was over: then this one looks again.
+func (n *nexts) pass(k int, mine class) {
+	w, to := n.w, n.from
+	me := &to.workers[k]
+	j := int(me.tell) - 1
+	me.phase, me.tell = acking, 0
+	if w.lossy {
+		n.add(passInVain, j, 0, mine, to)
+	}
+	if seq := to.jobs[j].seq; to.jobs[j].tasks[seq] == active && !w.is(leavesRegardless) {
+		me.phase = looking
+		n.add(stay, j, 0, mine, to)
+	} else {
+		if to.jobs[j].tasks[seq] == archived {
+			to.jobs[j].tasks[seq] = nowhere
+		}
+		w.send(&to, j, seq)
+		n.add(pass, j, 0, mine, to)
 	}
 }
 
@@ -358,7 +401,7 @@ func (n *nexts) run(k int, mine class) {
 			if up >= 0 {
 				w.send(&to, up, to.jobs[up].seq)
 			}
-			to.workers[k].phase, to.workers[k].job, to.workers[k].epoch = acking, 0, 0
+			to.workers[k].phase, to.workers[k].job, to.workers[k].epoch = w.afterwards(), 0, 0
 			a := release
 			if counts {
 				a = forfeit
@@ -387,7 +430,7 @@ func (n *nexts) run(k int, mine class) {
 		n.add(writeData, j, 0, mine, to)
 		return
 	}
-	if n.from.jobs[j].scope == aggregation || n.from.find(aggregation, uncommitted) < 0 {
+	if !n.from.finishWaits(j) {
 		up := w.finish(&to, from, false)
 		if w.is(followsUpInAnotherTransaction) && to.jobs[j].scope != aggregation {
 			me.phase = halfway
@@ -409,7 +452,7 @@ func (n *nexts) run(k int, mine class) {
 	}
 }
 
-// afterRun lets go of the claim; the worker signals what follows and looks again.
+// afterRun lets go of the claim; the worker signals what follows and hands the scope over.
 func (w *world) afterRun(k *worker, tell int) {
 	k.phase, k.job, k.epoch, k.noted = w.afterwards(), 0, 0, 0
 	if tell >= 0 {
@@ -422,10 +465,14 @@ func (w *world) afterRun(k *worker, tell int) {
 
 // afterwards is what a worker does after a run.
 func (w *world) afterwards() phase {
-	if w.spare && !w.is(hasNoSpareWorker) {
+	switch {
+	case w.is(staysInScope):
+		return looking
+	case w.is(handsNothingOver):
 		return acking
+	default:
+		return leaving
 	}
-	return looking
 }
 
 // job is what happens to a job by itself: time passes, asynq tidies up.
@@ -436,6 +483,8 @@ func (n *nexts) job(j int) {
 		to.jobs[j].expired = true
 		if !n.from.served(j) {
 			n.add(expire, j, 0, ofLease+class(j), to)
+		} else if w.is(finishesWithoutRenewals) && n.from.finishWaits(j) {
+			n.add(expire, j, 0, unfair, to)
 		} else if n.fault(stalled) {
 			to.faults--
 			n.add(stall, j, 0, unfair, to)

@@ -196,6 +196,11 @@ func (w *world) finish(s *state, k worker, failed bool) (tell int) {
 	return tell
 }
 
+// finishWaits says whether a requester that has inserted the follow-up keeps a finish waiting.
+func (s *state) finishWaits(j int) bool {
+	return s.jobs[j].scope != aggregation && s.find(aggregation, uncommitted) >= 0
+}
+
 // followUp requests the aggregation for all pipelines of a recalculation.
 func (w *world) followUp(s *state, j int) int {
 	up := s.find(aggregation, waiting)

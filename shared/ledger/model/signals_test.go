@@ -50,11 +50,15 @@ func (w *world) ack(s *state, k *worker) {
 	*k = worker{}
 }
 
+// claimable says whether nothing keeps a job from being claimed.
+func (w *world) claimable(s *state, j int) bool {
+	r := &s.jobs[j]
+	return r.condition == waiting && !s.held(j) && s.find(int(r.scope), running) < 0
+}
+
 // relayable says whether a waiting job is one that the relay looks after.
 func (w *world) relayable(s *state, j int) bool {
-	r := &s.jobs[j]
-	return r.condition == waiting && !(r.queued && w.is(relaysWithoutQueued)) &&
-		!s.held(j) && s.find(int(r.scope), running) < 0
+	return w.claimable(s, j) && !(s.jobs[j].queued && w.is(relaysWithoutQueued))
 }
 
 // ensure makes sure that the signal of a job is alive, and reports whether there was anything to do.

@@ -107,6 +107,10 @@ const (
 	halfway
 	// telling: it has committed, and is about to send the signal that follows.
 	telling
+	// leaving: its run is over; it is about to look what waits behind it.
+	leaving
+	// passing: it is about to signal that.
+	passing
 	// acking: it is done with its task.
 	acking
 	// frozen: it never does anything again, and its transaction stays open.
@@ -270,7 +274,7 @@ func (s *state) orphaned(j int, seq uint8) bool {
 var (
 	conditionNames = [...]string{"absent", "uncommitted", "waits", "RUNS", "finished"}
 	placeNames     = [...]string{"none", "pending", "active", "archived"}
-	phaseNames     = [...]string{"idle", "at the door", "asking", "looking", "computing", "counted", "halfway", "telling", "acking", "frozen"}
+	phaseNames     = [...]string{"idle", "at the door", "asking", "looking", "computing", "counted", "halfway", "telling", "leaving", "passing", "acking", "frozen"}
 	stageNames     = [...]string{"silent", "wished", "taken", "open", "accepted", "signalled", "shelved", "forgotten"}
 )
 

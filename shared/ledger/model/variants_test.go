@@ -27,6 +27,8 @@ const (
 	followsUpInAnotherTransaction
 	// countsWithoutLock: a finish counts the jobs of a pipeline that it has not locked.
 	countsWithoutLock
+	// finishesWithoutRenewals: the lease is not renewed while a finish waits for a requester.
+	finishesWithoutRenewals
 	// reapsWithoutRecheck: a reaper gives back what it saw expired, whatever has become of it.
 	reapsWithoutRecheck
 	reapsNever
@@ -42,8 +44,12 @@ const (
 	acksBeforeRun
 	// acksWishBeforeCommit: an operator's task is gone before it is a request.
 	acksWishBeforeCommit
-	// hasNoSpareWorker: every worker is at a scope that is requested without end.
-	hasNoSpareWorker
+	// staysInScope: a worker runs what waits in its scope until nothing does.
+	staysInScope
+	// handsNothingOver: it leaves what waits behind its run to the relay.
+	handsNothingOver
+	// leavesRegardless: it does not mind that another worker, which may have found the scope busy, has the task.
+	leavesRegardless
 )
 
 // variants say of each which property it breaks, and where; "" where it does no harm.
@@ -61,6 +67,7 @@ var variants = []struct {
 	{"a claim does not mind a running job", claimsBesideARunningJob, one, oneWaitsOneRuns},
 	{"a finish does not ask for its token", finishesWithoutToken, faulty, writesFenced},
 	{"data and job are committed one after the other", finishesInTwoTransactions, one, writesFenced},
+	{"no lease is renewed while a finish waits for a requester", finishesWithoutRenewals, waits, healthyKept},
 	{"a reaper does not look again before it acts", reapsWithoutRecheck, leaders, writesFenced},
 	{"a superseded job leaves its pipelines behind", movesNoPipelines, faulty, pipelinesHonest},
 	{"a pipeline's jobs are counted without a lock", countsWithoutLock, batch, pipelinesEnd},
@@ -73,7 +80,9 @@ var variants = []struct {
 	{"the reaper leaves the lost session its locks", reapsWithoutEndingTheSession, faulty, requestsCovered},
 	{"there are row locks, but no doors", joinsWithoutDoor, stream, requestsCovered},
 	{"there is no limit to the hold", claimsWithEndlessHold, recalcs, requestsCovered},
-	{"as many scopes are requested without end as there are workers", hasNoSpareWorker, recalcs, requestsCovered},
+	{"a worker stays in a scope that is requested without end", staysInScope, recalcs, requestsCovered},
+	{"there is no relay, and a worker hands nothing over", relaysNever | handsNothingOver, one, requestsCovered},
+	{"there is no relay, and a worker hands over what another one has looked for", relaysNever | leavesRegardless, one, requestsCovered},
 	{"a signal is sent before the commit, without doors and relay", signalsBeforeCommit | joinsWithoutDoor | relaysNever, one, requestsCovered},
 
 	{"a signal is sent before the commit, without relay", signalsBeforeCommit | relaysNever, one, ""},

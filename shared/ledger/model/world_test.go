@@ -51,9 +51,6 @@ type world struct {
 	kinds  fault
 	// diligent requesters do not die between their commit and their signal.
 	diligent bool
-	// spare: there are workers enough for every scope that is requested without end. A worker runs what
-	// waits in its scope until nothing does; so as not to model a fleet, the only one ends after a run.
-	spare bool
 	// rollbacks: a requester's transaction may be rolled back.
 	rollbacks bool
 	// errors: a calculation may fail.
@@ -111,19 +108,22 @@ var (
 	hold  = world{name: "two requests for a recalculation", requesters: []requester{{scopes: toR1}, {scopes: toR1}}, workers: 2, diligent: true}
 	mixed = world{name: "a recalculation and an aggregation, kills", requesters: []requester{{scopes: toR1}, {scopes: toA}}, workers: 2,
 		faults: 1, kinds: killed}
+	// waits has a requester that may keep a finish waiting for its commit, and nothing that goes wrong.
+	waits = world{name: "a recalculation and a request for its aggregation", requesters: mixed.requesters, workers: 2}
 	batch = world{name: "two recalculations of one pipeline", requesters: []requester{{scopes: toBoth}}, workers: 2, counts: true, errors: true}
 	// leaders has two schedulers at once, none of which knows of the other.
 	leaders = world{name: "two schedulers", requesters: []requester{{scopes: toA}, {kind: other, scopes: toA}}, workers: 2, faults: 1, kinds: anyFault, hands: 2}
 	leading = world{name: "two schedulers, with a recalculation", requesters: chain.requesters, workers: 2, faults: 1, kinds: anyFault, hands: 2}
 	wishes  = world{name: "tasks run by operators", requesters: []requester{{kind: operator, scopes: toA}, {kind: operator, scopes: toA}}, workers: 2, faults: 1, kinds: killed}
 	// stream has requesters that never end, and one request beside them.
-	stream  = world{name: "endless requests for a scope", requesters: []requester{{scopes: toA}, {scopes: toA, endless: true}, {scopes: toA, endless: true}}, workers: 1}
-	recalcs = world{name: "endless requests for a recalculation", requesters: []requester{{scopes: toA}, {scopes: toR1, endless: true}}, workers: 1, spare: true}
+	stream = world{name: "endless requests for a scope", requesters: []requester{{scopes: toA}, {scopes: toA, endless: true}, {scopes: toA, endless: true}}, workers: 1}
+	// recalcs has as many scopes that are requested without end as there are workers.
+	recalcs = world{name: "endless requests for a recalculation", requesters: []requester{{scopes: toA}, {scopes: toR1, endless: true}}, workers: 1}
 	// record is what the ledger can be compared with: no Redis, workers look whenever they like.
 	record = world{name: "the record alone", requesters: []requester{{scopes: toR1}, {scopes: toA}}, workers: 2,
 		faults: 1, kinds: stalled | stopped, recordOnly: true, errors: true, rollbacks: true}
 )
 
 func worlds() []world {
-	return []world{one, faulty, chain, hold, mixed, batch, leaders, leading, wishes, stream, recalcs, record}
+	return []world{one, faulty, chain, hold, mixed, waits, batch, leaders, leading, wishes, stream, recalcs, record}
 }
