@@ -59,11 +59,12 @@ func (j *judge) replay() error {
 			created[r.XID] = append(created[r.XID], r.JobID)
 		}
 	}
+	var creations []Move
 	for i := range j.h.Moves {
 		m := j.h.Moves[i]
 		switch {
 		case m.From == "":
-			j.create(m, created)
+			creations = append(creations, m)
 		case m.To == "":
 			j.remove(m)
 		case m.From == finished && m.To != finished:
@@ -78,6 +79,10 @@ func (j *judge) replay() error {
 			j.leave(m)
 		}
 		j.settle(m)
+	}
+	// At the end: what asked for a job may come after it in the transaction.
+	for _, m := range creations {
+		j.create(m, created)
 	}
 	return nil
 }
