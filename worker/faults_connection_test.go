@@ -237,6 +237,10 @@ func TestShutdownDoesNotWaitForAStalledPostgres(t *testing.T) {
 				<-g.begun
 				proxy.Stall()
 			} else {
+				f.await("the worker serves", func() bool {
+					servers, _ := f.inspector.Servers()
+					return len(servers) == 1
+				})
 				proxy.Stall()
 				f.send(ticket)
 				f.await("the task is being served", func() bool {

@@ -126,7 +126,7 @@ func (w *Worker) ownJob(ctx context.Context, d signal.Delivery, answer *signal.A
 // a mark without its request names a pipeline that does not exist, and does not count.
 func (w *Worker) request(ctx context.Context, s job.Scope, a signal.Answer, task *asynq.Task) (ledger.Ticket, error) {
 	var ticket ledger.Ticket
-	err := postgres.InTx(ctx, w.control, runAttempts, func(tx pgx.Tx) error {
+	err := postgres.InTx(ctx, w.claims, runAttempts, func(tx pgx.Tx) error {
 		// A task does not tell who sent it or pressed "Run".
 		by := ledger.Origin{Actor: "asynq", Via: ledger.ViaTask, RequestID: task.ResultWriter().TaskID()}
 		started, err := w.ledger.Start(ctx, tx, ledger.NewPipeline{ID: a.Pipeline, Kind: s.Type, ModuleType: s.ModuleType, Year: s.Year}, by, s)
