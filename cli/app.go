@@ -30,7 +30,10 @@ func (e refusedError) Unwrap() error { return e.error }
 func refuse(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
 
 // quietError ends a command that has said all there is to say.
-type quietError struct{ error }
+type quietError struct {
+	error
+	code int
+}
 
 // Run carries out one command line (without the program's name) and returns the exit code.
 // Everything ends, in order, when ctx does.
@@ -38,13 +41,16 @@ func Run(ctx context.Context, version string, args []string, stdout, stderr io.W
 	// The Redis client prints every failed dial on its own; the components say what matters.
 	redis.SetLogger(silence{})
 	app := newApp(version, stdout, stderr)
-	err := app.RunContext(ctx, append([]string{app.Name}, args...))
+	err := loadSettings(app)
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{app.Name}, args...))
+	}
 	var quiet quietError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &quiet):
-		return exitFailed
+		return quiet.code
 	}
 	fmt.Fprintf(stderr, "tidemark: %v\n", err)
 	var refused refusedError
@@ -68,12 +74,13 @@ func newApp(version string, stdout, stderr io.Writer) *cli.App {
 		Writer:    stdout,
 		ErrWriter: stderr,
 		// The exit code is Run's to decide, after everything deferred has run.
-		ExitErrHandler:  func(*cli.Context, error) {},
-		HideHelpCommand: true,
+		ExitErrHandler:       func(*cli.Context, error) {},
+		HideHelpCommand:      true,
+		EnableBashCompletion: true,
 		Commands: []*cli.Command{
 			demoCommand(), migrateCommand(), loadCommand(), recalcCommand(), aggregateCommand(),
-			staleCommand(), jobsCommand(), exporterCommand(), workerCommand(), schedulerCommand(),
-			tokenCommand(),
+			staleCommand(), explainCommand(), doctorCommand(), jobsCommand(), pipelinesCommand(), workersCommand(), queuesCommand(), exporterCommand(), workerCommand(), schedulerCommand(),
+			tokenCommand(), completionCommand(), helpCommand(),
 		},
 		// Without a command: what there is. With one that does not exist: the error names it.
 		Action: func(c *cli.Context) error {
@@ -93,6 +100,7 @@ func newApp(version string, stdout, stderr io.Writer) *cli.App {
 func guard(c *cli.Command) {
 	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return refusedError{err} }
 	c.HideHelpCommand = true
+	c.BashComplete = complete(c)
 	for _, sub := range c.Subcommands {
 		guard(sub)
 	}

@@ -60,7 +60,7 @@ func TestRefusals(t *testing.T) {
 		"exporter --metrics.max-scopes=-1 --database-url=postgres:///x?host=/nowhere": "--metrics.max-scopes is -1",
 		"stale --bogus":                               "flag provided but not defined: -bogus",
 		"stale somewhere":                             `stale: takes no argument, got "somewhere"`,
-		"stale -o yaml":                               `--output "yaml": not a format; choose table or json`,
+		"stale -o yaml":                               `--output "yaml": not a format; choose table, wide, json, jsonl or csv`,
 		"stale --older-than 5s":                       "--older-than 5s: at least 1m",
 		"stale " + empty:                              ": run `tidemark migrate up`",
 		"worker " + empty:                             "run `tidemark migrate up`",

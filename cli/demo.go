@@ -102,7 +102,7 @@ func (d *demo) run(ctx context.Context) error {
 	if _, err := postgres.Migrate(ctx, d.database); err != nil {
 		return err
 	}
-	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark demo", MaxConns: scrapeConns + apiConns})
+	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark exporter demo", MaxConns: scrapeConns + apiConns})
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ try next, in another terminal:
   export TIDEMARK_DATABASE_URL='%[2]s' TIDEMARK_REDIS_URL='%[3]s'
   ./bin/tidemark stale
   ./bin/tidemark recalc --module equipment --year 2023 --wait
-  ./bin/tidemark jobs --failed
+  ./bin/tidemark explain process_emissions 2024
 
 Ctrl-C stops everything.`, d.listen, d.database, d.redis, besides[0], besides[1], monitoring)
 	return nil

@@ -23,6 +23,7 @@ const (
 	flagYear        = "year"
 	flagWait        = "wait"
 	flagOlderThan   = "older-than"
+	flagWatch       = "watch"
 	flagListen      = "web.listen-address"
 	flagWebConfig   = "web.config.file"
 	flagSystemd     = "web.systemd-socket"
@@ -81,22 +82,6 @@ func newLogger(c *cli.Context) (*slog.Logger, error) {
 	}
 }
 
-func outputFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagOutput, Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"}
-}
-
-// wantsJSON reads the output flag.
-func wantsJSON(c *cli.Context) (bool, error) {
-	switch format := c.String(flagOutput); format {
-	case "table":
-		return false, nil
-	case "json":
-		return true, nil
-	default:
-		return false, refuse("--%s %q: not a format; choose table or json", flagOutput, format)
-	}
-}
-
 func moduleFlag() cli.Flag {
 	return &cli.StringFlag{Name: flagModule, Aliases: []string{"m"}, Usage: "`MODULE` by name or number, for example professional_travel or 2"}
 }
@@ -107,12 +92,14 @@ func typeFlag(usage string) cli.Flag {
 
 func yearFlag() cli.Flag {
 	return &cli.IntFlag{Name: flagYear, Aliases: []string{"y"}, DefaultText: "none", Usage: "calendar `YEAR` of the reports",
-		Action: func(_ *cli.Context, y int) error {
-			if y < 1900 || y > 2200 {
-				return refuse("--%s %d: not a year between 1900 and 2200", flagYear, y)
-			}
-			return nil
-		}}
+		Action: func(_ *cli.Context, y int) error { return checkYear(y) }}
+}
+
+func checkYear(y int) error {
+	if y < 1900 || y > 2200 {
+		return refuse("--%s %d: not a year between 1900 and 2200", flagYear, y)
+	}
+	return nil
 }
 
 // need refuses a command that lacks a flag. The library's own check prints a page of help first.

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,27 +20,27 @@ import (
 // followInterval is how often a followed pipeline is looked at.
 const followInterval = 250 * time.Millisecond
 
-// follow shows the pipeline's jobs until nothing of it is active any more. On a terminal
+// follow shows the jobs of pipelines until nothing of them is active any more. On a terminal
 // what is active is one line that changes; elsewhere each change of state is a line.
 // A database that is away for a moment is waited for: the jobs go on without us.
-func follow(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, pipeline uuid.UUID) error {
+func follow(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, pipelines ...uuid.UUID) error {
 	v := &followView{c: c, live: isTerminal(c.App.Writer), seen: map[int64]string{}}
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()
 	for {
-		p, err := record.Pipeline(c.Context, pool, pipeline)
+		states, err := statesOf(c, record, pool, pipelines)
 		switch {
 		case c.Context.Err() != nil:
 			v.clear()
-			return errors.New("stopped waiting; the jobs go on, `tidemark jobs --pipeline " + pipeline.String() + "` shows them")
+			return errors.New("stopped waiting; the jobs go on, `tidemark jobs --pipeline " + pipelines[0].String() + "` shows them")
 		case postgres.Unavailable(err):
 			v.status("the database is away: " + err.Error())
 		case err != nil:
 			return err
 		default:
-			v.show(p)
-			if p.Status.Done() {
-				return v.end(p)
+			v.show(states)
+			if !slices.ContainsFunc(states, func(p ledger.PipelineState) bool { return !p.Status.Done() }) {
+				return v.end(states)
 			}
 		}
 		select {
@@ -46,6 +48,18 @@ func follow(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, pipeline 
 		case <-c.Context.Done():
 		}
 	}
+}
+
+func statesOf(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, pipelines []uuid.UUID) ([]ledger.PipelineState, error) {
+	var states []ledger.PipelineState
+	for _, id := range pipelines {
+		p, err := record.Pipeline(c.Context, pool, id)
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, p)
+	}
+	return states, nil
 }
 
 // followView prints what changed.
@@ -58,9 +72,9 @@ type followView struct {
 	line string
 }
 
-func (v *followView) show(p ledger.PipelineState) {
+func (v *followView) show(pipelines []ledger.PipelineState) {
 	var active []string
-	for _, j := range p.Jobs {
+	for _, j := range jobsOf(pipelines) {
 		state := j.State
 		if j.Finished() {
 			state = textOr(j.Result)
@@ -99,24 +113,47 @@ func (v *followView) clear() {
 	}
 }
 
-// end says how the pipeline ended.
-func (v *followView) end(p ledger.PipelineState) error {
-	v.clear()
-	fmt.Fprintf(v.c.App.Writer, "pipeline %s\n", p.Status)
-	if p.Status == ledger.StatusSuccess {
-		return nil
+// jobsOf are the jobs of pipelines, each once: one may be of several.
+func jobsOf(pipelines []ledger.PipelineState) []ledger.Job {
+	var jobs []ledger.Job
+	for _, p := range pipelines {
+		jobs = append(jobs, p.Jobs...)
 	}
-	return quietError{fmt.Errorf("pipeline %s", p.Status)}
+	slices.SortFunc(jobs, func(a, b ledger.Job) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(jobs, func(a, b ledger.Job) bool { return a.ID == b.ID })
 }
 
-func jobName(j ledger.Job) string {
+// end says how the pipelines ended.
+func (v *followView) end(pipelines []ledger.PipelineState) error {
+	v.clear()
+	bad := 0
+	for _, p := range pipelines {
+		if p.Status != ledger.StatusSuccess {
+			bad++
+		}
+		if len(pipelines) > 1 {
+			fmt.Fprintf(v.c.App.Writer, "pipeline %s  %s\n", p.ID, p.Status)
+		} else {
+			fmt.Fprintf(v.c.App.Writer, "pipeline %s\n", p.Status)
+		}
+	}
+	if bad == 0 {
+		return nil
+	}
+	return quietError{fmt.Errorf("%d of %d pipelines did not succeed", bad, len(pipelines)), exitFailed}
+}
+
+func jobName(j ledger.Job) string { return scopeName(scopeOf(j)) }
+
+// scopeOf is what a job covers; a column that the row lacks is 0.
+func scopeOf(j ledger.Job) job.Scope {
 	s := job.Scope{Type: job.Type(j.Type)}
 	for to, from := range map[*int]*int{&s.ModuleType: j.ModuleType, &s.DataEntryType: j.DataEntryType, &s.Year: j.Year} {
 		if from != nil {
 			*to = *from
 		}
 	}
-	return scopeName(s)
+	return s
 }
 
 // progressOf is how far an active job is.

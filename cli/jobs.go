@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/google/uuid"
@@ -15,20 +16,21 @@ import (
 func jobsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "jobs",
-		Usage: "list jobs, newest first",
-		Flags: []cli.Flag{databaseFlag(), outputFlag(), moduleFlag(), yearFlag(),
+		Usage: "list jobs, newest first; show one",
+		Flags: []cli.Flag{databaseFlag(), formatFlag(formatTable, formatJSON, formatJSONL), moduleFlag(), yearFlag(),
 			typeFlag("data entry `TYPE` by name or number"),
 			&cli.StringFlag{Name: "job-type", Usage: "`TYPE` of job: aggregation, emission_recalc, csv_ingest, factor_ingest or reference_ingest"},
 			&cli.BoolFlag{Name: "active", Usage: "only what waits or runs"},
 			&cli.BoolFlag{Name: "failed", Usage: "only what ended in ERROR"},
 			&cli.StringFlag{Name: "pipeline", Usage: "only the jobs that this pipeline (`UUID`) created or joined"},
-			&cli.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` jobs"}},
-		Action: jobs,
+			&cli.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` jobs"}, watchFlag()},
+		Subcommands: []*cli.Command{showJobCommand()},
+		Action:      jobs,
 	}
 }
 
 func jobs(c *cli.Context) error {
-	asJSON, err := wantsJSON(c)
+	format, err := formatOf(c)
 	if err != nil {
 		return err
 	}
@@ -41,22 +43,29 @@ func jobs(c *cli.Context) error {
 		return err
 	}
 	defer pool.Close()
-	found, err := ledger.New(ledger.DefaultMaxHold).Jobs(c.Context, pool, filter)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		if found == nil {
-			found = []ledger.Job{}
+	return watch(c, func(w io.Writer) error {
+		found, err := ledger.New(ledger.DefaultMaxHold).Jobs(c.Context, pool, filter)
+		switch {
+		case err != nil:
+			return err
+		case format == formatJSON:
+			if found == nil {
+				found = []ledger.Job{}
+			}
+			return writeJSON(w, found)
+		case format == formatJSONL:
+			return writeJSONL(w, found)
+		case len(found) == 0:
+			_, err := fmt.Fprintln(w, "no such jobs")
+			return err
 		}
-		return writeJSON(c.App.Writer, found)
-	}
-	if len(found) == 0 {
-		fmt.Fprintln(c.App.Writer, "no such jobs")
-		return nil
-	}
-	t := newTable(c.App.Writer, "JOB", "TYPE", "MODULE", "ENTRIES", "YEAR", "STATE", "RESULT", "FINISHED", "MESSAGE")
-	for _, j := range found {
+		return jobTable(w, found)
+	})
+}
+
+func jobTable(w io.Writer, jobs []ledger.Job) error {
+	t := newTable(w, "JOB", "TYPE", "MODULE", "ENTRIES", "YEAR", "STATE", "RESULT", "FINISHED", "MESSAGE")
+	for _, j := range jobs {
 		t.row(fmt.Sprint(j.ID), j.Type, nameOr(j.ModuleType, moduleName), nameOr(j.DataEntryType, typeName), nameOr(j.Year, number),
 			j.State, textOr(j.Result), timeOr(j.FinishedAt, "-"), oneLine(textOr(j.Message)))
 	}

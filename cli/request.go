@@ -2,12 +2,16 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/urfave/cli/v2"
 
 	"tidemark/shared/catalog"
+	"tidemark/shared/freshness"
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
@@ -20,30 +24,25 @@ func waitFlag() cli.Flag {
 func recalcCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "recalc",
-		Usage: "request that the emissions of a module and year are computed anew, and then aggregated",
-		Flags: []cli.Flag{databaseFlag(), redisFlag(), moduleFlag(), yearFlag(),
-			typeFlag("data entry `TYPE` by name or number; all that can be computed when not given"), reasonFlag(), waitFlag()},
-		Action: recalc,
+		Usage: "request that the emissions of modules and years are computed anew, and then aggregated",
+		Description: "Each module and year is a pipeline of its own. What waits already is joined, so that a repeated\n" +
+			"command changes nothing. With --all-stale or --why, a module whose emissions Tidemark does not\n" +
+			"compute is aggregated.",
+		Flags: slices.Concat(requestFlags(), []cli.Flag{typeFlag("data entry `TYPE` of one module, by name or number; all that can be computed when not given")}),
+		Action: func(c *cli.Context) error {
+			return request(c, func(m catalog.Module, year int) ([]job.Scope, error) {
+				types, err := typesOf(c, m)
+				if err != nil {
+					return nil, err
+				}
+				var scopes []job.Scope
+				for _, t := range types {
+					scopes = append(scopes, job.RecalcOf(m.ID, t.ID, year))
+				}
+				return scopes, nil
+			})
+		},
 	}
-}
-
-func recalc(c *cli.Context) error {
-	if err := need(c, flagModule, flagYear); err != nil {
-		return err
-	}
-	m, err := moduleOf(c)
-	if err != nil {
-		return err
-	}
-	types, err := typesOf(c, m)
-	if err != nil {
-		return err
-	}
-	var scopes []job.Scope
-	for _, t := range types {
-		scopes = append(scopes, job.RecalcOf(m.ID, t.ID, c.Int(flagYear)))
-	}
-	return request(c, m, scopes)
 }
 
 // typesOf returns the types of the module that are to be recalculated.
@@ -64,7 +63,7 @@ func typesOf(c *cli.Context, m catalog.Module) ([]catalog.DataEntryType, error) 
 			types = append(types, t)
 		}
 	}
-	if len(types) == 0 {
+	if len(types) == 0 && !byState(c) {
 		return nil, refuse("--%s %s: Tidemark computes none of its data entry types; `tidemark aggregate` rolls up emissions that are there", flagModule, m.Name)
 	}
 	return types, nil
@@ -72,50 +71,180 @@ func typesOf(c *cli.Context, m catalog.Module) ([]catalog.DataEntryType, error) 
 
 func aggregateCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "aggregate",
-		Usage:  "request that the emissions of a module and year are rolled up into the report statistics",
-		Flags:  []cli.Flag{databaseFlag(), redisFlag(), moduleFlag(), yearFlag(), reasonFlag(), waitFlag()},
-		Action: aggregate,
+		Name:  "aggregate",
+		Usage: "request that the emissions of modules and years are rolled up into the report statistics",
+		Flags: requestFlags(),
+		Action: func(c *cli.Context) error {
+			return request(c, func(catalog.Module, int) ([]job.Scope, error) { return nil, nil })
+		},
 	}
 }
 
-func aggregate(c *cli.Context) error {
-	if err := need(c, flagModule, flagYear); err != nil {
-		return err
+const (
+	flagAllStale = "all-stale"
+	flagDryRun   = "dry-run"
+	flagYes      = "yes"
+	// manyTargets is from how many modules and years on a person is asked.
+	manyTargets = 10
+)
+
+func requestFlags() []cli.Flag {
+	return []cli.Flag{databaseFlag(), redisFlag(), modulesFlag(), yearsFlag(),
+		&cli.BoolFlag{Name: flagAllStale, Usage: "every module and year that is stale or has drifted; --module and --year narrow it"},
+		whyFlag(), olderThanFlag(), reasonFlag(), waitFlag(),
+		&cli.BoolFlag{Name: flagDryRun, Aliases: []string{"n"}, Usage: "say what would be requested, and request nothing"},
+		&cli.BoolFlag{Name: flagYes, Usage: fmt.Sprintf("do not ask before %d modules and years or more are requested on a terminal", manyTargets)}}
+}
+
+// target is a pipeline that is to be requested.
+type target struct {
+	module catalog.Module
+	year   int
+	scopes []job.Scope
+}
+
+// byState reports whether modules and years are selected by how fresh they are.
+func byState(c *cli.Context) bool { return c.Bool(flagAllStale) || c.IsSet(flagWhy) }
+
+// request records the requests, signals them, says what became of them and follows them if asked
+// to. scopesOf says what of a module and year is wanted; nothing means its aggregation.
+func request(c *cli.Context, scopesOf func(catalog.Module, int) ([]job.Scope, error)) error {
+	if !byState(c) {
+		if err := need(c, flagModule, flagYear); err != nil {
+			return err
+		}
 	}
-	m, err := moduleOf(c)
+	selected, err := selectionOf(c)
 	if err != nil {
 		return err
 	}
-	return request(c, m, []job.Scope{job.AggregationOf(m.ID, c.Int(flagYear))})
-}
-
-// request records the request, signals it, says what became of it and follows it if asked to.
-func request(c *cli.Context, m catalog.Module, scopes []job.Scope) error {
+	if c.String(flagType) != "" && len(selected.modules) != 1 {
+		return refuse("--%s: give one --%s with it", flagType, flagModule)
+	}
+	olderThan, err := olderThanOf(c)
+	if err != nil {
+		return err
+	}
+	// What is refused is refused before anything is connected to.
+	for _, id := range selected.modules {
+		m, _ := catalog.ModuleByID(id)
+		if _, err := scopesOf(m, 0); err != nil {
+			return err
+		}
+	}
 	pool, err := connect(c)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	year := c.Int(flagYear)
-	if err := checkDeclared(c.Context, pool, m.ID, m.Name, year); err != nil {
-		return err
-	}
-	record := ledger.New(ledger.DefaultMaxHold)
-	var started ledger.Started
-	err = postgres.InTx(c.Context, pool, 5, func(tx pgx.Tx) (err error) {
-		started, err = record.Start(c.Context, tx, ledger.NewPipeline{Kind: scopes[0].Type, ModuleType: m.ID, Year: year}, origin(c), scopes...)
-		return err
-	})
+	targets, err := targetsOf(c, pool, selected, olderThan)
 	if err != nil {
 		return err
 	}
-	send(c, started.Tickets)
-	printTickets(c, started.Pipeline, started.Tickets)
+	for i := range targets {
+		t := &targets[i]
+		if t.scopes, err = scopesOf(t.module, t.year); err != nil {
+			return err
+		}
+		if len(t.scopes) == 0 {
+			t.scopes = []job.Scope{job.AggregationOf(t.module.ID, t.year)}
+		}
+	}
+	switch {
+	case len(targets) == 0:
+		fmt.Fprintln(c.App.Writer, "no such scopes, so nothing is requested")
+		return nil
+	case c.Bool(flagDryRun):
+		return foretell(c, pool, targets)
+	case len(targets) >= manyTargets && !c.Bool(flagYes) && !confirm(c, fmt.Sprintf("request %d modules and years?", len(targets))):
+		return refuse("nothing was requested")
+	}
+	return start(c, pool, targets)
+}
+
+// targetsOf returns the modules and years that are meant, in order.
+func targetsOf(c *cli.Context, pool *pgxpool.Pool, s selection, olderThan time.Duration) ([]target, error) {
+	var targets []target
+	if !byState(c) {
+		for _, id := range s.modules {
+			m, _ := catalog.ModuleByID(id)
+			for _, year := range s.years {
+				if err := checkDeclared(c.Context, pool, m.ID, m.Name, year); err != nil {
+					return nil, err
+				}
+				targets = append(targets, target{module: m, year: year})
+			}
+		}
+		return targets, nil
+	}
+	snapshot, err := freshness.TakeSnapshot(c.Context, pool)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range listScopes(snapshot, olderThan) {
+		m, known := catalog.ModuleByID(l.ModuleType)
+		if !s.has(l) {
+			continue
+		}
+		if !known {
+			fmt.Fprintf(c.App.ErrWriter, "tidemark: left out: %d %d, a module type that this release does not know\n", l.ModuleType, l.Year)
+			continue
+		}
+		targets = append(targets, target{module: m, year: l.Year})
+	}
+	return targets, nil
+}
+
+// foretell says what would be requested.
+func foretell(c *cli.Context, pool *pgxpool.Pool, targets []target) error {
+	waiting := map[job.Scope]int64{}
+	active, err := ledger.New(ledger.DefaultMaxHold).Jobs(c.Context, pool, ledger.JobFilter{Active: true, Limit: 100_000})
+	if err != nil {
+		return err
+	}
+	for _, j := range active {
+		if job.State(j.State).Waiting() {
+			waiting[scopeOf(j)] = j.ID
+		}
+	}
+	for _, t := range targets {
+		for _, s := range t.scopes {
+			how := "would be created"
+			if id, ok := waiting[s]; ok {
+				how = fmt.Sprintf("would join job %d, which waits already", id)
+			}
+			fmt.Fprintf(c.App.Writer, "%s  %s\n", scopeName(s), how)
+		}
+	}
+	fmt.Fprintf(c.App.Writer, "nothing was requested (--%s)\n", flagDryRun)
+	return nil
+}
+
+// start requests each target in a transaction of its own: one that fails leaves those before it
+// requested, which has been printed, and a repeated command joins them.
+func start(c *cli.Context, pool *pgxpool.Pool, targets []target) error {
+	record := ledger.New(ledger.DefaultMaxHold)
+	var pipelines []uuid.UUID
+	var tickets []ledger.Ticket
+	by := origin(c)
+	for _, t := range targets {
+		var started ledger.Started
+		err := postgres.InTx(c.Context, pool, 5, func(tx pgx.Tx) (err error) {
+			started, err = record.Start(c.Context, tx, ledger.NewPipeline{Kind: t.scopes[0].Type, ModuleType: t.module.ID, Year: t.year}, by, t.scopes...)
+			return err
+		})
+		if err != nil {
+			send(c, tickets)
+			return err
+		}
+		printTickets(c, started.Pipeline, started.Tickets)
+		pipelines, tickets = append(pipelines, started.Pipeline), append(tickets, started.Tickets...)
+	}
+	send(c, tickets)
 	if !c.Bool(flagWait) {
 		return nil
 	}
-	return follow(c, record, pool, started.Pipeline)
+	return follow(c, record, pool, pipelines...)
 }
 
 func printTickets(c *cli.Context, pipeline uuid.UUID, tickets []ledger.Ticket) {

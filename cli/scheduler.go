@@ -40,7 +40,7 @@ func schedulerCommand() *cli.Command {
 			"    catch_up: 6h                  # make up for a missed time until then; 24h when not given",
 		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			&cli.StringFlag{Name: flagPeriodic, EnvVars: []string{"TIDEMARK_PERIODIC_FILE"}, DefaultText: "none", Usage: "`FILE` of periodic entries, see above"},
-			&cli.BoolFlag{Name: flagList, Usage: "print the periodic entries with their last and next times, and end"}, outputFlag(),
+			&cli.BoolFlag{Name: flagList, Usage: "print the periodic entries with their last and next times, and end"}, formatFlag(formatTable, formatJSON),
 			durationFlag(flagRetention, d.Retention, "`TIME` that finished jobs stay, 24h or more; what something needs stays for ever (0s: all of them)"),
 			durationFlag("relay-interval", d.RelayInterval, "`TIME` between two looks for jobs without a signal"),
 			durationFlag("relay-grace", d.RelayGrace, "`TIME` that a requester has to send the signal itself"),
@@ -107,7 +107,7 @@ type periodicEntry struct {
 
 // listPeriodic prints how far the entries are.
 func listPeriodic(c *cli.Context, entries []periodic.Entry) error {
-	asJSON, err := wantsJSON(c)
+	format, err := formatOf(c)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func listPeriodic(c *cli.Context, entries []periodic.Entry) error {
 		}
 		list = append(list, p)
 	}
-	if asJSON {
+	if format == formatJSON {
 		return writeJSON(c.App.Writer, list)
 	}
 	if len(list) == 0 {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -28,10 +27,4 @@ func timeOr(t *time.Time, absent string) string {
 		return absent
 	}
 	return t.UTC().Format("2006-01-02 15:04:05Z")
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }

@@ -31,7 +31,7 @@ func tokenCommand() *cli.Command {
 					&cli.StringFlag{Name: flagFile, Usage: "tokens `FILE` to add the account to; made where there is none"}},
 				Action: createToken},
 			{Name: "list", Usage: "the accounts of a tokens file",
-				Flags:  []cli.Flag{&cli.StringFlag{Name: flagFile, Usage: "tokens `FILE`"}, outputFlag()},
+				Flags:  []cli.Flag{&cli.StringFlag{Name: flagFile, Usage: "tokens `FILE`"}, formatFlag(formatTable, formatJSON)},
 				Action: listTokens},
 		},
 	}
@@ -106,7 +106,7 @@ func listTokens(c *cli.Context) error {
 	if err := need(c, flagFile); err != nil {
 		return err
 	}
-	asJSON, err := wantsJSON(c)
+	format, err := formatOf(c)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func listTokens(c *cli.Context) error {
 		}
 		listed = append(listed, l)
 	}
-	if asJSON {
+	if format == formatJSON {
 		return writeJSON(c.App.Writer, listed)
 	}
 	if len(listed) == 0 {

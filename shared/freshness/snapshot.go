@@ -43,6 +43,25 @@ SELECT count(DISTINCT tgname) = cardinality(@names::text[])
    AND tgrelid IN (to_regclass('data_ingestion_jobs'), to_regclass('carbon_reports'), to_regclass('carbon_report_modules'), to_regclass('data_entries'),
                    to_regclass('data_entry_emissions'), to_regclass('factors'), to_regclass('locations'))`
 
+const missingQuery = `
+SELECT name FROM unnest(@names::text[]) AS name
+ WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = name AND tgenabled IN ('O', 'A') AND pg_table_is_visible(tgrelid))
+ ORDER BY name`
+
+// MissingTriggers returns which of the triggers that keep what freshness is read from are missing
+// or disabled; see [Snapshot.Kept].
+func MissingTriggers(ctx context.Context, q postgres.Querier) ([]string, error) {
+	rows, err := q.Query(ctx, missingQuery, pgx.StrictNamedArgs{"names": keptTriggers})
+	if err != nil {
+		return nil, fmt.Errorf("see what the database keeps: %w", err)
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("see what the database keeps: %w", err)
+	}
+	return missing, nil
+}
+
 // TakeSnapshot reads every declared scope in one statement, so that the answer is
 // consistent also outside a transaction.
 func TakeSnapshot(ctx context.Context, q postgres.Querier) (Snapshot, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -149,4 +150,35 @@ func (l *Ledger) repeat(ctx context.Context, tx pgx.Tx, id uuid.UUID, scopes []j
 		return Started{}, fmt.Errorf("start pipeline %s: %w", id, ErrConflictingReplay)
 	}
 	return first, nil
+}
+
+// Asked is one request for a job.
+type Asked struct {
+	At time.Time `json:"requested_at"`
+	// Actor, Via, Reason and RequestID are those of [Origin].
+	Actor     string `json:"actor"`
+	Via       Via    `json:"via"`
+	Reason    string `json:"reason"`
+	RequestID string `json:"request_id"`
+	// Created is false where the request joined the job.
+	Created  bool       `json:"created"`
+	Pipeline *uuid.UUID `json:"pipeline_id"`
+}
+
+const requestsOfJob = `
+SELECT requested_at AS at, actor, via, coalesce(reason, '') AS reason, request_id, created, pipeline_id AS pipeline
+  FROM job_requests WHERE job_id = @job ORDER BY id`
+
+// RequestsOf returns who asked for a job, first to last. Who asked before requests were recorded, or
+// by another program, is not known.
+func (l *Ledger) RequestsOf(ctx context.Context, db postgres.Querier, jobID int64) ([]Asked, error) {
+	rows, err := db.Query(ctx, requestsOfJob, pgx.StrictNamedArgs{"job": jobID})
+	if err != nil {
+		return nil, fmt.Errorf("requests of job %d: %w", jobID, err)
+	}
+	asked, err := pgx.CollectRows(rows, pgx.RowToStructByName[Asked])
+	if err != nil {
+		return nil, fmt.Errorf("requests of job %d: %w", jobID, err)
+	}
+	return asked, nil
 }

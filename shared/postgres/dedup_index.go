@@ -22,7 +22,7 @@ func buildIndexes(ctx context.Context, db *sql.Conn) ([]string, error) {
 	for _, c := range job.Configs() {
 		var wrong *SchemaError
 		err := db.Raw(func(driver any) error {
-			return checkIndex(ctx, driver.(interface{ Conn() *pgx.Conn }).Conn(), c)
+			return CheckIndex(ctx, driver.(interface{ Conn() *pgx.Conn }).Conn(), c)
 		})
 		if err == nil {
 			continue
@@ -53,11 +53,11 @@ SELECT i.indisunique AND i.indisvalid AND i.indimmediate AS good,
   FROM pg_index i
  WHERE i.indexrelid = to_regclass($1) AND i.indrelid = 'data_ingestion_jobs'::regclass`
 
-// checkIndex compares the live index with the one that the configuration asks
+// CheckIndex compares the live index with the one that the configuration asks
 // for, in the spelling of the catalogue. A look at the planner (would this
 // conflict target find it?) is not enough: an index with a wider predicate would
-// be found as well, and refuse requests after a finished job.
-func checkIndex(ctx context.Context, db Querier, c job.DedupConfig) error {
+// be found as well, and refuse requests after a finished job. The error is a [*SchemaError] where they differ.
+func CheckIndex(ctx context.Context, db Querier, c job.DedupConfig) error {
 	var (
 		good      bool
 		keys      []string

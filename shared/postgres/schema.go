@@ -36,19 +36,26 @@ const schemaVersion = 10
 // newer schema is accepted: migrations only add, so that two releases can run
 // side by side during an upgrade.
 func CheckSchema(ctx context.Context, db Querier) error {
-	version, err := liveVersion(ctx, db)
+	live, needed, err := SchemaVersion(ctx, db)
 	if err != nil {
 		return err
 	}
-	if version < schemaVersion {
-		return &SchemaError{Reason: fmt.Sprintf("the schema is at version %d, this binary needs %d", version, schemaVersion)}
+	if live < needed {
+		return &SchemaError{Reason: fmt.Sprintf("the schema is at version %d, this binary needs %d", live, needed)}
 	}
 	for _, c := range job.Configs() {
-		if err := checkIndex(ctx, db, c); err != nil {
+		if err := CheckIndex(ctx, db, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// SchemaVersion returns the newest migration that the database has, 0 for none, and the one that
+// this binary needs.
+func SchemaVersion(ctx context.Context, db Querier) (live, needed int64, err error) {
+	live, err = liveVersion(ctx, db)
+	return live, schemaVersion, err
 }
 
 func liveVersion(ctx context.Context, db Querier) (int64, error) {

@@ -16,8 +16,8 @@ import (
 // time, and after a failover it is another server's.
 const policyInterval = time.Minute
 
-// safePolicy is the one under which Redis refuses what it has no memory for, and throws nothing away.
-const safePolicy = "noeviction"
+// SafePolicy is the one under which Redis refuses what it has no memory for, and throws nothing away.
+const SafePolicy = "noeviction"
 
 // WatchEviction looks, now and then until ctx ends, whether Redis throws keys away when its
 // memory is full. Signals that it throws away are sent again by the relay, but what asynq's
@@ -26,8 +26,8 @@ const safePolicy = "noeviction"
 func WatchEviction(ctx context.Context, rdb redis.UniversalClient, log *slog.Logger, warned prometheus.Counter) {
 	ticker := time.NewTicker(policyInterval)
 	defer ticker.Stop()
-	for said := safePolicy; ; {
-		policy, err := readPolicy(ctx, rdb)
+	for said := SafePolicy; ; {
+		policy, err := EvictionPolicy(ctx, rdb)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -35,11 +35,11 @@ func WatchEviction(ctx context.Context, rdb redis.UniversalClient, log *slog.Log
 			// Redis is away, which others say, or does not let us ask.
 			policy = said
 			log.Debug("whether Redis throws signals away is not known", "err", err)
-		case policy != safePolicy:
+		case policy != SafePolicy:
 			warned.Inc()
 		}
-		if policy != said && policy != safePolicy {
-			log.Warn("Redis throws signals away when its memory is full: set its maxmemory-policy to "+safePolicy, "policy", policy)
+		if policy != said && policy != SafePolicy {
+			log.Warn("Redis throws signals away when its memory is full: set its maxmemory-policy to "+SafePolicy, "policy", policy)
 		}
 		said = policy
 		select {
@@ -50,8 +50,8 @@ func WatchEviction(ctx context.Context, rdb redis.UniversalClient, log *slog.Log
 	}
 }
 
-// readPolicy asks with INFO, which more users may run than CONFIG.
-func readPolicy(ctx context.Context, rdb redis.UniversalClient) (string, error) {
+// EvictionPolicy returns what Redis does when its memory is full. It asks with INFO, which more users may run than CONFIG.
+func EvictionPolicy(ctx context.Context, rdb redis.UniversalClient) (string, error) {
 	info, err := rdb.Info(ctx, "memory").Result()
 	if err != nil {
 		return "", fmt.Errorf("read the eviction policy of Redis: %w", err)
