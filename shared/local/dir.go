@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -24,12 +25,18 @@ const dirPrefix = "/tmp/tidemark-"
 
 func newDir(kind string) (*dir, error) {
 	sweep()
-	path, err := os.MkdirTemp("/tmp", filepath.Base(dirPrefix)+kind+"-")
+	// It gets its name when it has its owner: before, somebody's sweep could take it for abandoned.
+	const unnamed = "new-"
+	path, err := os.MkdirTemp("/tmp", unnamed+filepath.Base(dirPrefix)+kind+"-")
 	if err != nil {
 		return nil, err
 	}
-	d := &dir{path: path}
-	if d.owner, err = lockFile(path + "/owner"); err != nil {
+	owner, err := lockFile(path + "/owner")
+	if err != nil {
+		return nil, err
+	}
+	d := &dir{path: filepath.Join("/tmp", strings.TrimPrefix(filepath.Base(path), unnamed)), owner: owner}
+	if err := os.Rename(path, d.path); err != nil {
 		return nil, err
 	}
 	if os.Geteuid() != 0 {
@@ -38,7 +45,7 @@ func newDir(kind string) (*dir, error) {
 	if d.user, err = serverUser(); err != nil {
 		return nil, err
 	}
-	return d, os.Chown(path, int(d.user.Uid), int(d.user.Gid))
+	return d, os.Chown(d.path, int(d.user.Uid), int(d.user.Gid))
 }
 
 // write fills the directory with files, by path.
