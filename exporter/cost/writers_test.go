@@ -19,6 +19,15 @@ const (
 	insertEmissions = `
 INSERT INTO data_entry_emissions (data_entry_id, emission_type_id, primary_factor_id, kg_co2eq, computed_at)
 SELECT id, 50200, (SELECT min(id) FROM factors), 1.5, now() FROM data_entries`
+	requestAggregation = `
+INSERT INTO data_ingestion_jobs (entity_type, target_type, ingestion_method, provider, is_current, state, job_type, module_type_id, year, meta)
+VALUES ('MODULE_PER_YEAR', 'DATA_ENTRIES', 'computed', 'DEFAULT', false, 'NOT_STARTED', 'aggregation', 2, 2025, '{"config": {}}')`
+	// What a claim and a finish change of the job, without what they do beside it.
+	runAggregation = `
+DO $$ DECLARE newest CONSTANT integer := (SELECT max(id) FROM data_ingestion_jobs); BEGIN
+    UPDATE data_ingestion_jobs SET state = 'RUNNING', started_at = now() WHERE id = newest;
+    UPDATE data_ingestion_jobs SET state = 'FINISHED', result = 'SUCCESS', finished_at = now() WHERE id = newest;
+END $$`
 )
 
 // writers are those whose statements fire the triggers of freshness. Each changes the same rows in
@@ -37,6 +46,7 @@ var writers = []struct {
 	{"update entries", 5, 100_000, nil, `UPDATE data_entries SET data = '{"number_of_trips": 2}'`},
 	{"insert report modules", 5, 10_000, nil, `INSERT INTO carbon_report_modules (module_type_id, status, carbon_report_id)
 	                                           SELECT m, 0, id FROM carbon_reports, generate_series(11, 12) m LIMIT 10000`},
+	{"claim and finish", 1000, 1, []string{requestAggregation}, runAggregation},
 	{"edit one entry later", 1000, 1, nil, editEntry},
 }
 
