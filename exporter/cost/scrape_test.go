@@ -28,6 +28,7 @@ func BenchmarkScrape(b *testing.B) {
 		b.Run(fmt.Sprintf("%d jobs at once", 2*concurrency), func(b *testing.B) {
 			f := startFleet(b, d.migrated, concurrency)
 			time.Sleep(5 * time.Second)
+			e.scrape(b, 4, time.Second) // a scraper is foreseen from its fourth time on
 			before, start := f.work(b), time.Now()
 			loaded := e.scrape(b, 200, time.Second)
 			b.Logf("while the fleet works       %s   (%s)", loaded, f.work(b).since(before, time.Since(start)))
