@@ -52,7 +52,7 @@ type Job struct {
 	// Actor, Via and Reason are of who asked first; "" where nobody did or it was not recorded.
 	Actor, Via, Reason string
 	// Root is the job that set the pipeline off; nil where that is this one or is not known.
-	Root *Root
+	Root *Root `db:"-"`
 }
 
 // Root is the job that a pipeline began with.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"tidemark/shared/catalog"
@@ -107,24 +106,11 @@ SELECT j.id, coalesce(j.job_type, '') AS type, coalesce(j.data_entry_type_id, 0)
 
 // jobRow is a row of jobsQuery.
 type jobRow struct {
-	ID                              int64
-	Type                            job.Type
-	DataEntryType                   int
-	State                           job.State
-	Result                          job.Result
-	Message                         string
-	RequestedAt, StartedAt, EndedAt *time.Time
-	RunAfter                        *time.Time
-	LockedBy                        string
-	Expired                         bool
-	Done, Total                     *int64
-	Attempts, MaxAttempts           int
-	Pipeline                        *uuid.UUID
-	Actor, Via, Reason              string
-	RootID                          *int64
-	RootType                        *job.Type
-	RootEndedAt                     *time.Time
-	RootMessage                     *string
+	Job
+	RootID      *int64
+	RootType    *job.Type
+	RootEndedAt *time.Time
+	RootMessage *string
 }
 
 func readJobs(ctx context.Context, tx pgx.Tx, s freshness.Scope) ([]Job, error) {
@@ -154,10 +140,10 @@ func readJobs(ctx context.Context, tx pgx.Tx, s freshness.Scope) ([]Job, error) 
 }
 
 func (r jobRow) job() Job {
-	j := Job{ID: r.ID, Type: r.Type, DataEntryType: r.DataEntryType, State: r.State, Result: r.Result, Message: r.Message,
-		RequestedAt: utc(r.RequestedAt), StartedAt: utc(r.StartedAt), EndedAt: utc(r.EndedAt), RunAfter: utc(r.RunAfter),
-		LockedBy: r.LockedBy, Expired: r.Expired, Done: r.Done, Total: r.Total, Attempts: r.Attempts, MaxAttempts: r.MaxAttempts,
-		Pipeline: r.Pipeline, Actor: r.Actor, Via: r.Via, Reason: r.Reason}
+	j := r.Job
+	for _, t := range []**time.Time{&j.RequestedAt, &j.StartedAt, &j.EndedAt, &j.RunAfter} {
+		*t = utc(*t)
+	}
 	if r.RootID != nil {
 		j.Root = &Root{ID: *r.RootID, Type: *r.RootType, EndedAt: utc(r.RootEndedAt)}
 		if r.RootMessage != nil {
