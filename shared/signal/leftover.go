@@ -67,7 +67,7 @@ func (s *Sender) Leftovers(ctx context.Context, t job.Type, offset, limit int) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	prefix := "asynq:{" + c.Queue() + "}:"
+	prefix := queuePrefix(c.Queue())
 	answer, err := leftoversScript.Run(ctx, s.rdb, []string{prefix + inArchive, prefix + inActive, prefix + "lease"},
 		taskKey(c.Queue(), ""), offset, limit).Slice()
 	if err != nil {
@@ -164,7 +164,7 @@ return 1`)
 func (s *Sender) Discard(ctx context.Context, l Leftover) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	prefix := "asynq:{" + l.Queue + "}:"
+	prefix := queuePrefix(l.Queue)
 	gone, err := discardScript.Run(ctx, s.rdb, []string{taskKey(l.Queue, l.TaskID), prefix + l.place, prefix + "lease"}, l.TaskID, l.seen, l.place).Int()
 	if err != nil {
 		return false, fmt.Errorf("discard task %s: %w", l.TaskID, err)

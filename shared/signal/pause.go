@@ -17,7 +17,7 @@ func (s *Sender) SetPaused(ctx context.Context, t job.Type, paused bool) (change
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	key := "asynq:{" + c.Queue() + "}:paused"
+	key := queuePrefix(c.Queue()) + "paused"
 	if paused {
 		// asynq keeps since when.
 		changed, err = s.rdb.SetNX(ctx, key, time.Now().Unix(), 0).Result()

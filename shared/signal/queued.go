@@ -10,9 +10,6 @@ import (
 	"tidemark/shared/ledger"
 )
 
-// taskKey is where asynq keeps a task.
-func taskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
-
 // statesScript reads the states of many tasks of a queue at once.
 //
 // KEYS -> asynq:{<queue>}:t:<id> of each

@@ -37,6 +37,12 @@ func TaskStates() []string {
 	return []string{"pending", "active", "scheduled", "retry", "archived", "completed", "aggregating"}
 }
 
+// queuePrefix begins every key of a queue in asynq's Redis.
+func queuePrefix(queue string) string { return "asynq:{" + queue + "}:" }
+
+// taskKey is where asynq keeps a task.
+func taskKey(queue, id string) string { return queuePrefix(queue) + "t:" + id }
+
 const (
 	// maxUndated bounds how many pending tasks are looked at for one with an age.
 	maxUndated = 1000
@@ -102,7 +108,7 @@ func ReadQueues(ctx context.Context, rdb redis.UniversalClient) (at time.Time, q
 	configs := job.Configs()
 	keys, args := []string{"asynq:servers"}, []any{maxUndated, serverTrace}
 	for _, c := range configs {
-		prefix := "asynq:{" + c.Queue() + "}:"
+		prefix := queuePrefix(c.Queue())
 		for _, place := range []string{"pending", "active", "scheduled", "retry", "archived", "completed", "groups", "paused"} {
 			keys = append(keys, prefix+place)
 		}
