@@ -41,8 +41,9 @@ func (r *record) collectors() []string {
 }
 
 // collect implements [source]; one at a time. All that is asked goes out at once, if it is known
-// and all of it is answered in half of the time. Otherwise the collectors run one by one, so that
-// the failure of one is its own.
+// and all of it is answered in half of the time, each statement in a quarter. Otherwise the
+// collectors run one by one, so that the failure of one is its own. Where that takes more than
+// the quarter, the next scrape does not try first in vain what cannot be had so fast.
 func (r *record) collect(ctx context.Context) []outcome {
 	if known := r.script; known != nil {
 		r.script = nil
@@ -54,7 +55,7 @@ func (r *record) collect(ctx context.Context) []outcome {
 	start := time.Now()
 	outcomes, asked := r.oneByOne(ctx)
 	failed := func(o outcome) bool { return o.err != nil }
-	if left, ok := timeLeft(ctx); (!ok || left > time.Since(start)) && !slices.ContainsFunc(outcomes, failed) {
+	if left, ok := timeLeft(ctx); (!ok || left > 3*time.Since(start)) && !slices.ContainsFunc(outcomes, failed) {
 		r.script = asked
 	}
 	return outcomes

@@ -79,7 +79,8 @@ func (f failed) Scan(...any) error { return f.err }
 
 // replay runs all collectors in one round trip: the transaction, its snapshot and the statements of
 // the script. Anything out of the ordinary is an error, which does not say whose it is; so is an
-// answer that takes more than half of the time.
+// answer that takes more than half of the time. The server ends a statement at half of that: when
+// the half itself is over, the connection is closed, and those that come after need another.
 func (r *record) replay(ctx context.Context, s script) (outcomes []outcome, err error) {
 	if half, ok := halfTheTime(ctx); ok {
 		within, cancel := context.WithTimeout(ctx, half)
