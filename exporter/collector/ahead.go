@@ -52,6 +52,14 @@ type scraper struct {
 	ready *page
 }
 
+// unplan drops what is planned for the scraper.
+func (s *scraper) unplan() {
+	if s.next != nil {
+		s.next.Stop()
+		s.next = nil
+	}
+}
+
 func newAhead(ctx context.Context, render func(*http.Request) *page) *ahead {
 	return &ahead{ctx: ctx, render: render, known: map[string]*scraper{}}
 }
@@ -79,10 +87,7 @@ func (a *ahead) take(r *http.Request) *page {
 	regular := interval >= minInterval && (interval-s.interval).Abs() <= interval/10
 	ready := s.ready
 	s.last, s.interval, s.ready = now, interval, nil
-	if s.next != nil {
-		s.next.Stop()
-		s.next = nil
-	}
+	s.unplan()
 	if regular {
 		wants := &http.Request{Method: r.Method, URL: r.URL, Header: r.Header.Clone(), RemoteAddr: r.RemoteAddr}
 		s.next = time.AfterFunc(interval-leadOf(interval), func() { a.prepare(id, wants) })
@@ -97,19 +102,30 @@ func leadOf(interval time.Duration) time.Duration { return min(lead, interval/2)
 
 // prepare makes the page of a scraper that is about to come.
 func (a *ahead) prepare(id string, wants *http.Request) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
+	if !a.begin() {
 		return
 	}
-	a.preparing.Add(1)
 	defer a.preparing.Done()
-	a.mu.Unlock()
-	ready := a.render(wants.WithContext(a.ctx))
+	a.keep(id, a.render(wants.WithContext(a.ctx)))
+}
+
+// begin reports whether a page may still be made, and has it waited for.
+func (a *ahead) begin() bool {
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.preparing.Add(1)
+	}
+	return !a.closed
+}
+
+// keep holds a page ready for the scraper it was made for, unless that came meanwhile.
+func (a *ahead) keep(id string, ready *page) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	s := a.known[id]
 	if s == nil || !s.last.Before(ready.begun) {
-		return // it came meanwhile
+		return
 	}
 	if ready.whole {
 		s.ready = ready
@@ -137,9 +153,7 @@ func (a *ahead) forgetOldest() {
 			oldest = id
 		}
 	}
-	if next := a.known[oldest].next; next != nil {
-		next.Stop()
-	}
+	a.known[oldest].unplan()
 	delete(a.known, oldest)
 }
 
@@ -148,9 +162,7 @@ func (a *ahead) close() {
 	a.mu.Lock()
 	a.closed = true
 	for id, s := range a.known {
-		if s.next != nil {
-			s.next.Stop()
-		}
+		s.unplan()
 		delete(a.known, id)
 	}
 	a.mu.Unlock()
