@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -119,7 +118,7 @@ func freeAddress(b *testing.B) string {
 	return l.Addr().String()
 }
 
-// scrapes are how long scrapes took, in order of length.
+// scrapes are how long scrapes took.
 type scrapes struct{ durations }
 
 func (s scrapes) String() string {
@@ -134,11 +133,10 @@ func (e *exporter) scrape(b *testing.B, times int, interval time.Duration) scrap
 	defer tick.Stop()
 	for range times {
 		<-tick.C
-		start := time.Now()
-		must(b, e.once())
-		took = append(took, time.Since(start))
+		one, err := timed(e.once)
+		must(b, err)
+		took = append(took, one)
 	}
-	slices.Sort(took)
 	return scrapes{took}
 }
 
@@ -153,19 +151,18 @@ func (e *exporter) scrapeByMany(b *testing.B, scrapers, times int) scrapes {
 	for range scrapers {
 		each.Go(func() {
 			for range times {
-				start := time.Now()
-				if err := e.once(); err != nil {
+				one, err := timed(e.once)
+				if err != nil {
 					b.Error(err)
 					return
 				}
 				mu.Lock()
-				all = append(all, time.Since(start))
+				all = append(all, one)
 				mu.Unlock()
 			}
 		})
 	}
 	each.Wait()
-	slices.Sort(all)
 	return scrapes{all}
 }
 

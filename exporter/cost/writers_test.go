@@ -63,12 +63,10 @@ func BenchmarkWriters(b *testing.B) {
 	with, without := session(b, url), session(b, bare)
 	b.ReportMetric(0, "ns/op")
 	for _, w := range writers {
-		var took [2]durations
-		inTurns(b, w.rounds,
-			func() error { return undone(ctx, with, w.before, w.statement, &took[0]) },
-			func() error { return undone(ctx, without, w.before, w.statement, &took[1]) })
-		// A first round, of empty caches, does not count.
-		kept, plain := took[0][1:].sorted(), took[1][1:].sorted()
+		times := inTurns(b, w.rounds,
+			func() (time.Duration, error) { return undone(ctx, with, w.before, w.statement) },
+			func() (time.Duration, error) { return undone(ctx, without, w.before, w.statement) })
+		kept, plain := times[0], times[1]
 		b.Logf("%-22s %7d rows   with triggers %s, without %s: %+.1f %%, %+.1f µs a row", w.what, w.rows, kept, plain,
 			100*(kept.over(plain)-1), float64(kept.median()-plain.median())/float64(time.Microsecond)/float64(w.rows))
 	}
@@ -81,21 +79,18 @@ DO $$ DECLARE t record; BEGIN
     END LOOP;
 END $$`
 
-// undone runs a statement in a transaction that is rolled back, and notes how long it took; not how
-// long those before it did.
-func undone(ctx context.Context, conn *pgx.Conn, before []string, statement string, took *durations) error {
+// undone runs a statement in a transaction that is rolled back, and returns how long it took; not
+// how long those before it did.
+func undone(ctx context.Context, conn *pgx.Conn, before []string, statement string) (time.Duration, error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = tx.Rollback(ctx) }()
 	for _, s := range before {
 		if _, err := tx.Exec(ctx, s); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	start := time.Now()
-	_, err = tx.Exec(ctx, statement)
-	*took = append(*took, time.Since(start))
-	return err
+	return timed(func() error { _, err := tx.Exec(ctx, statement); return err })
 }
