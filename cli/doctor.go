@@ -42,7 +42,7 @@ func examine(c *cli.Context) error {
 	}
 	// One connection, so that what is looked at is not what was brought along.
 	o := doctor.Options{PrometheusURL: c.String(flagPrometheus), Timeout: c.Duration("timeout")}
-	if o.Pool, err = postgres.Connect(c.Context, postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark doctor", MaxConns: 1}); err != nil {
+	if o.Pool, err = postgres.Connect(c.Context, postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark doctor", MaxConns: 1, Standby: true}); err != nil {
 		return refusedError{err}
 	}
 	defer o.Pool.Close()

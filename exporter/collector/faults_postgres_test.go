@@ -239,7 +239,11 @@ func TestReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer replica.Stop()
-	behind := localtest.Connect(t, replica.URL)
+	behind, err := postgres.Connect(ctx, postgres.Options{URL: replica.URL, Standby: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer behind.Close()
 	if _, err := behind.Exec(ctx, `SELECT pg_wal_replay_pause()`); err != nil {
 		t.Fatal(err)
 	}

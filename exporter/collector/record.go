@@ -82,20 +82,15 @@ func (r *record) oneByOne(ctx context.Context) (outcomes []outcome, asked script
 	return outcomes, asked
 }
 
-// errReplica is why a database in recovery is not believed. Its clock is of today, so what it
-// does not know yet (a failure, a request) would look like freshness.
-var errReplica = errors.New("the database is in recovery: a replica may lag behind, and nobody can tell by how much; " +
-	"give the exporter the primary (target_session_attrs=read-write chooses it among several hosts)")
-
 // openingQuery fixes the snapshot of the transaction, tells its time, and whether the database is
-// the primary. That is enough: a replica may become a primary meanwhile, a primary does not
-// become a replica without losing its connections.
+// still the primary: behind a pooler a connection may come to another server than the one that was
+// asked when it was made.
 const openingQuery = `SELECT now(), pg_is_in_recovery()`
 
 func readOpening(row pgx.Row) (at time.Time, err error) {
 	var recovers bool
 	if err = row.Scan(&at, &recovers); err == nil && recovers {
-		err = errReplica
+		err = postgres.ErrStandby
 	}
 	return at, err
 }
@@ -107,7 +102,7 @@ func (r *record) openSnapshot(ctx context.Context) (tx pgx.Tx, at time.Time, err
 		return nil, at, fmt.Errorf("connect to the record: %w", err)
 	}
 	at, err = readOpening(tx.QueryRow(ctx, openingQuery))
-	if errors.Is(err, errReplica) {
+	if errors.Is(err, postgres.ErrStandby) {
 		// A name or an address that moves to the primary is followed by new connections only.
 		_ = tx.Conn().Close(ctx)
 	}

@@ -22,7 +22,6 @@
 //	the record cannot be read          a new subscriber gets [ErrUnavailable]; a stream that is open
 //	                                   stays so and says that it knows nothing, instead of ping
 //	the database was not migrated      the hub looks every two seconds, on its one connection
-//	the connection may not listen      likewise (a standby)
 //	a pooler is in between             notifications may not get through; then half a minute is the limit
 //	a client is slow                   it gets the latest when it can, and is cut off when it takes nothing for ten seconds
 package stream

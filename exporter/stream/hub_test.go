@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -205,41 +204,6 @@ func TestWithoutTriggersItLooksNowAndThen(t *testing.T) {
 			b.until("there is one connection", sessions+` = 1`)
 		})
 	}
-}
-
-// TestStandbyIsLookedAtNowAndThen: a server in recovery has the triggers and refuses LISTEN.
-func TestStandbyIsLookedAtNowAndThen(t *testing.T) {
-	t.Parallel()
-	primary := localtest.OwnPostgres(t)
-	_, err := postgres.Migrate(t.Context(), primary.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	standby, err := primary.Standby(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(standby.Stop)
-	b := setupOn(t, localtest.Connect(t, primary.URL), localtest.Connect(t, standby.URL).Config().ConnConfig)
-	conn, err := pgx.ConnectConfig(t.Context(), b.hub.opts.Connection)
-	b.must(err)
-	defer conn.Close(t.Context())
-	w, err := newWatch(t.Context(), conn)
-	b.must(err)
-	if w.listening || !strings.Contains(w.reason, "recovery") {
-		t.Errorf("listening %t, reason %q: the test is of no use", w.listening, w.reason)
-	}
-	id := b.pipeline(1)
-	for { // until the standby has heard of it
-		found, err := read(t.Context(), conn, id)
-		b.must(err)
-		if len(found) == 1 {
-			break
-		}
-	}
-	s := b.subscribe(id)
-	b.exec(`UPDATE data_ingestion_jobs SET state = 'RUNNING'`)
-	b.await(s, "RUNNING 1 RUNNING")
 }
 
 // TestSlowSubscriberHoldsNobodyUp: it misses what was in between, not the latest.

@@ -8,8 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"tidemark/shared/postgres"
 )
 
 const (
@@ -61,9 +59,7 @@ func newWatch(ctx context.Context, conn *pgx.Conn) (*watch, error) {
 		w.reason = "the triggers of 00006_api.sql are missing or disabled: run `tidemark migrate up`"
 		return w, nil
 	}
-	if _, err := conn.Exec(ctx, listen); postgres.Code(err) != "" {
-		w.listening, w.reason = false, err.Error()
-	} else if err != nil {
+	if _, err := conn.Exec(ctx, listen); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return w, nil

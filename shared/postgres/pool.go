@@ -20,6 +20,9 @@ type Options struct {
 	MaxConns int
 	// ConnectTimeout bounds one attempt to connect; 0 means 5 s.
 	ConnectTimeout time.Duration
+	// Standby accepts a server in recovery, which is refused otherwise with [ErrStandby]: for who asks
+	// about the server, not about the record.
+	Standby bool
 	// Proven lets every connection be tried before it is handed out, at the cost of a round trip,
 	// not only one that was idle for a second: for those to whom a connection that died is more than
 	// an error to be tried again.
@@ -81,6 +84,9 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	if o.Proven {
 		cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true }
 		cfg.PingTimeout = cfg.ConnConfig.ConnectTimeout
+	}
+	if !o.Standby {
+		cfg.ConnConfig.ValidateConnect = primary(cfg.ConnConfig.ValidateConnect)
 	}
 	params := cfg.ConnConfig.RuntimeParams
 	if o.AppName != "" {
