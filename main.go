@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"tidemark/cli"
@@ -19,22 +18,5 @@ func run() int {
 	// The first signal asks for an orderly end. A second Ctrl-C gets its usual meaning back;
 	// further SIGTERMs change nothing, for supervisors send several, and who means it has SIGKILL.
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
-	return cli.Run(ctx, version(), os.Args[1:], os.Stdout, os.Stderr)
-}
-
-// version is the module's version, or the commit it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "devel"
+	return cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 }

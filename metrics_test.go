@@ -64,7 +64,7 @@ func exporterFamilies(t *testing.T) families {
 func workerFamilies(t *testing.T) families {
 	t.Helper()
 	o := worker.DefaultOptions()
-	o.Registry = telemetry.NewRegistry("1.2.3")
+	o.Registry = telemetry.NewRegistry()
 	o.Calculations = map[job.Type]worker.Calculation{
 		job.Aggregation: func(context.Context, pgx.Tx, *ledger.Claim, job.Progress) (job.Outcome, error) {
 			return job.Outcome{}, nil
@@ -80,7 +80,7 @@ func workerFamilies(t *testing.T) families {
 func schedulerFamilies(t *testing.T) families {
 	t.Helper()
 	o := scheduler.DefaultOptions()
-	o.Registry, o.DatabaseURL, o.RedisURL = telemetry.NewRegistry("1.2.3"), localtest.Database(t), localtest.Redis(t)
+	o.Registry, o.DatabaseURL, o.RedisURL = telemetry.NewRegistry(), localtest.Database(t), localtest.Redis(t)
 	path := filepath.Join(t.TempDir(), "periodic.yml")
 	if err := os.WriteFile(path, []byte("entries: [{name: a, schedule: '@yearly', request: aggregation, module: 2, year: current}]"), 0o600); err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func TestCommandsExist(t *testing.T) {
 		key := strings.Join(command, " ")
 		if _, ok := helps[key]; !ok {
 			var out bytes.Buffer
-			if code := cli.Run(t.Context(), "test", append(slices.Clone(command), "--help"), &out, &out); code != 0 {
+			if code := cli.Run(t.Context(), append(slices.Clone(command), "--help"), &out, &out); code != 0 {
 				t.Errorf("%s: `tidemark %s`: %s", where, key, &out)
 			}
 			helps[key] = out.String()

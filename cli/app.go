@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 
+	"tidemark/shared/build"
 	"tidemark/shared/postgres"
 )
 
@@ -37,10 +38,10 @@ type quietError struct {
 
 // Run carries out one command line (without the program's name) and returns the exit code.
 // Everything ends, in order, when ctx does.
-func Run(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	// The Redis client prints every failed dial on its own; the components say what matters.
 	redis.SetLogger(silence{})
-	app := newApp(version, stdout, stderr)
+	app := newApp(stdout, stderr)
 	err := loadSettings(app)
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{app.Name}, args...))
@@ -66,11 +67,11 @@ type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
 
-func newApp(version string, stdout, stderr io.Writer) *cli.App {
+func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:      "tidemark",
 		Usage:     "keep derived aggregates fresh, and say so when they are not",
-		Version:   version,
+		Version:   build.Read().Version,
 		Writer:    stdout,
 		ErrWriter: stderr,
 		// The exit code is Run's to decide, after everything deferred has run.
@@ -80,7 +81,7 @@ func newApp(version string, stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			demoCommand(), migrateCommand(), loadCommand(), recalcCommand(), aggregateCommand(),
 			staleCommand(), explainCommand(), doctorCommand(), jobsCommand(), pipelinesCommand(), workersCommand(), queuesCommand(), exporterCommand(), workerCommand(), schedulerCommand(),
-			tokenCommand(), completionCommand(), helpCommand(),
+			tokenCommand(), versionCommand(), completionCommand(), helpCommand(),
 		},
 		// Without a command: what there is. With one that does not exist: the error names it.
 		Action: func(c *cli.Context) error {

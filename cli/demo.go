@@ -47,7 +47,7 @@ func demoCommand() *cli.Command {
 				// The demo tells what happens; the components' own words come on request.
 				log = slog.New(slog.DiscardHandler)
 			}
-			d := &demo{out: c.App.Writer, log: log, version: c.App.Version, listen: c.String(flagListen), withMonitoring: c.Bool(flagMonitoring),
+			d := &demo{out: c.App.Writer, log: log, listen: c.String(flagListen), withMonitoring: c.Bool(flagMonitoring),
 				workerAt: make(chan net.Addr, 1), schedulerAt: make(chan net.Addr, 1)}
 			return d.run(c.Context)
 		},
@@ -56,10 +56,10 @@ func demoCommand() *cli.Command {
 
 // demo is one run of the demo.
 type demo struct {
-	out             io.Writer
-	log             *slog.Logger
-	version, listen string
-	withMonitoring  bool
+	out            io.Writer
+	log            *slog.Logger
+	listen         string
+	withMonitoring bool
 
 	database, redis string
 	pool            *pgxpool.Pool
@@ -136,19 +136,19 @@ func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
 	wo := worker.DefaultOptions()
 	wo.DatabaseURL, wo.RedisURL, wo.Calculations, wo.Logger = d.database, d.redis, calculations(), d.log.With("component", "worker")
 	wo.Drain = 2 * time.Second
-	wo.Registry, wo.Web = telemetry.NewRegistry(d.version), beside(worker.DefaultAddress, d.workerAt)
+	wo.Registry, wo.Web = telemetry.NewRegistry(), beside(worker.DefaultAddress, d.workerAt)
 	w, err := worker.New(wo)
 	if err != nil {
 		return err
 	}
 	so := scheduler.DefaultOptions()
 	so.DatabaseURL, so.RedisURL, so.Logger = d.database, d.redis, d.log.With("component", "scheduler")
-	so.Registry, so.Web = telemetry.NewRegistry(d.version), beside(scheduler.DefaultAddress, d.schedulerAt)
+	so.Registry, so.Web = telemetry.NewRegistry(), beside(scheduler.DefaultAddress, d.schedulerAt)
 	s, err := scheduler.New(so)
 	if err != nil {
 		return err
 	}
-	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Pool: d.pool, Redis: d.rdb, MaxScopeSeries: defaultScopeSeries, Version: d.version,
+	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Pool: d.pool, Redis: d.rdb, MaxScopeSeries: defaultScopeSeries,
 		Logger: d.log.With("component", "exporter")})
 	if err != nil {
 		return err

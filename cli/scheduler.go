@@ -64,16 +64,18 @@ func schedulerCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			log = log.With("component", "scheduler")
 			s, err := scheduler.New(scheduler.Options{
 				DatabaseURL: c.String(flagDatabase), RedisURL: c.String(flagRedis), Periodic: entries, Retention: c.Duration(flagRetention),
 				RelayInterval: c.Duration("relay-interval"), RelayGrace: c.Duration("relay-grace"), StuckAfter: c.Duration("stuck-after"),
 				ReapInterval: c.Duration("reap-interval"), BacklogLimit: ledger.BacklogLimit{Jobs: c.Int("backlog-jobs"), Age: c.Duration("backlog-age")},
-				Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "scheduler"),
-				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
+				Ledger: ledger.New(c.Duration("max-hold")), Logger: log,
+				Registry: telemetry.NewRegistry(), Web: webOptions(c, true),
 			})
 			if err != nil {
 				return refusedError{err}
 			}
+			announce(log)
 			return s.Run(c.Context)
 		},
 	}

@@ -20,7 +20,7 @@ func TestWatch(t *testing.T) {
 		var out bytes.Buffer
 		set := flag.NewFlagSet("test", flag.ContinueOnError)
 		set.Bool(flagWatch, true, "")
-		c := cli.NewContext(newApp("test", &out, io.Discard), set, nil)
+		c := cli.NewContext(newApp(&out, io.Discard), set, nil)
 		c.Context = ctx
 		return c, &out
 	}

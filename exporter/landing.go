@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+
+	"tidemark/shared/build"
 )
 
 //go:embed landing.html
@@ -19,7 +21,7 @@ func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 	err := landingPage.Execute(w, struct {
 		Version, Metrics string
 		API              bool
-	}{e.opts.Version, strings.TrimPrefix(e.opts.TelemetryPath, "/"), e.opts.AnonymousAPI})
+	}{build.Read().Version, strings.TrimPrefix(e.opts.TelemetryPath, "/"), e.opts.AnonymousAPI})
 	if err != nil {
 		e.opts.Logger.Debug("landing page not delivered", "err", err)
 	}

@@ -24,7 +24,6 @@ func TestMain(m *testing.M) {
 func serve(t *testing.T, o exporter.Options) http.Handler {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
-	o.Version = "1.2.3"
 	e, err := exporter.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -48,19 +48,17 @@ type Options struct {
 	// Unmigrated says that the database is the original application's own and is to stay as it is:
 	// it is read the slow way, and nobody knows what drifted.
 	Unmigrated bool
-	// Version is shown in tidemark_build_info and on the landing page. Default "unknown".
-	Version string
 }
 
 // The defaults that the command line shows.
 const (
 	DefaultAddress       = "127.0.0.1:9877"
 	DefaultTelemetryPath = "/metrics"
+	DefaultOlderThan     = time.Hour
 )
 
 const (
-	defaultOlderThan = time.Hour
-	minOlderThan     = time.Minute
+	minOlderThan = time.Minute
 	// writeTimeout is that of an answer to the most patient scraper.
 	writeTimeout = collector.MaxScrapeTimeout + 10*time.Second
 )
@@ -76,16 +74,13 @@ func (o Options) withDefaults() Options {
 	}
 	o.RoutePrefix = trimPrefix(o.RoutePrefix)
 	if o.OlderThan == 0 {
-		o.OlderThan = defaultOlderThan
+		o.OlderThan = DefaultOlderThan
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	if o.APIPool == nil {
 		o.APIPool = o.Pool
-	}
-	if o.Version == "" {
-		o.Version = "unknown"
 	}
 	return o
 }

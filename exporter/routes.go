@@ -21,7 +21,7 @@ func (e *Exporter) Handler() http.Handler { return e.handler(e.metrics()) }
 func (e *Exporter) metrics() *collector.Metrics {
 	o := e.opts
 	return collector.New(collector.Options{Pool: o.Pool, Redis: o.Redis, OlderThan: o.OlderThan, MaxScopeSeries: o.MaxScopeSeries,
-		Logger: o.Logger, Version: o.Version})
+		Logger: o.Logger})
 }
 
 func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {

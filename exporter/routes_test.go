@@ -16,6 +16,7 @@ import (
 	"tidemark/exporter"
 	"tidemark/exporter/exportertest"
 	"tidemark/shared/access"
+	"tidemark/shared/build"
 	"tidemark/shared/local/localtest"
 )
 
@@ -53,7 +54,7 @@ func TestLanding(t *testing.T) {
 	for open, linked := range map[bool]bool{false: false, true: true} {
 		answer, body := exportertest.Get(serve(t, exporter.Options{Pool: exportertest.Away(t), AnonymousAPI: open}), "/")
 		if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") ||
-			!strings.Contains(body, "1.2.3") || !strings.Contains(body, `href="metrics"`) {
+			!strings.Contains(body, build.Read().Version) || !strings.Contains(body, `href="metrics"`) {
 			t.Errorf("%s:\n%s", answer.Status, body)
 		}
 		if strings.Contains(body, "stale-stats") != linked {

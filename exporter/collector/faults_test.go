@@ -85,7 +85,7 @@ func newSite(t *testing.T, databaseURL, redisURL string) *site {
 func (s *site) serve(pool *pgxpool.Pool) {
 	s.log = &log{}
 	s.metrics = collector.New(collector.Options{Pool: pool, Redis: exportertest.Redis(s.t, s.queues.URL), OlderThan: time.Hour, MaxScopeSeries: 5,
-		Logger: slog.New(slog.NewTextHandler(s.log, nil)), Version: "1.2.3"})
+		Logger: slog.New(slog.NewTextHandler(s.log, nil))})
 }
 
 // exec runs SQL directly.

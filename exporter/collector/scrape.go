@@ -29,8 +29,6 @@ type Options struct {
 	MaxScopeSeries int
 	// Logger receives failures of collectors.
 	Logger *slog.Logger
-	// Version is shown in tidemark_build_info.
-	Version string
 }
 
 // Metrics answers scrapes. Make it with [New].
@@ -58,7 +56,7 @@ func sources(o Options) []source {
 
 // New returns the handler of /metrics. It opens nothing.
 func New(o Options) *Metrics {
-	m := &Metrics{opts: o, process: telemetry.NewRegistry(o.Version)}
+	m := &Metrics{opts: o, process: telemetry.NewRegistry()}
 	frame := &frame{log: o.Logger, sources: sources(o)}
 	m.scrapes = &scrapes{collect: frame.collect, giveUp: frame.allFailed}
 	return m

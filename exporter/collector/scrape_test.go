@@ -78,7 +78,7 @@ func golden(t *testing.T, name, got string) {
 
 // serve returns the handler of /metrics with these options and a silent log.
 func serve(o collector.Options) http.Handler {
-	o.Logger, o.Version = slog.New(slog.DiscardHandler), "1.2.3"
+	o.Logger = slog.New(slog.DiscardHandler)
 	if o.OlderThan == 0 {
 		o.OlderThan = time.Hour
 	}

@@ -28,8 +28,8 @@ func (e *SchemaError) Error() string {
 	return e.Reason + ": run `tidemark migrate up` (and `tidemark migrate status` to see where the database stands)"
 }
 
-// schemaVersion is the newest migration this binary brings.
-const schemaVersion = 10
+// NeededSchema is the newest migration this binary brings.
+const NeededSchema = 10
 
 // CheckSchema refuses a database that is older than this binary needs, or whose
 // dedup indexes are not what [job.DedupConfig] says, with a [*SchemaError]. A
@@ -55,7 +55,7 @@ func CheckSchema(ctx context.Context, db Querier) error {
 // this binary needs.
 func SchemaVersion(ctx context.Context, db Querier) (live, needed int64, err error) {
 	live, err = liveVersion(ctx, db)
-	return live, schemaVersion, err
+	return live, NeededSchema, err
 }
 
 func liveVersion(ctx context.Context, db Querier) (int64, error) {

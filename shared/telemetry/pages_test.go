@@ -20,7 +20,7 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	why, err := "", error(nil)
-	h := telemetry.Pages(telemetry.NewRegistry("1.2.3"), slog.New(slog.NewTextHandler(&log, nil)),
+	h := telemetry.Pages(telemetry.NewRegistry(), slog.New(slog.NewTextHandler(&log, nil)),
 		func(context.Context) (string, error) { return why, err },
 		func(context.Context) (string, error) { return "", nil })
 	for target, want := range map[string]struct {
@@ -93,7 +93,7 @@ func TestChecks(t *testing.T) {
 // to; without an address they are not, and an address that cannot be had is an error.
 func TestStart(t *testing.T) {
 	t.Parallel()
-	pages := telemetry.Pages(telemetry.NewRegistry("1.2.3"), quiet)
+	pages := telemetry.Pages(telemetry.NewRegistry(), quiet)
 	bound := make(chan net.Addr, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	stop, err := telemetry.Start(ctx, web.Options{Addresses: []string{"127.0.0.1:0"}, OnListen: func(a []net.Addr) { bound <- a[0] }}, quiet, pages)

@@ -3,26 +3,26 @@ package telemetry
 import (
 	"log/slog"
 	"net/http"
-	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/common/version"
+
+	"tidemark/shared/build"
 )
 
-// NewRegistry returns a registry with what every process says of itself. The version is the
-// program's, as `tidemark --version` prints it.
-func NewRegistry(programVersion string) *prometheus.Registry {
+// NewRegistry returns a registry with what every process says of itself.
+func NewRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	// The labels that Prometheus's own programs have; their collector reads the version from a
 	// global that only the linker can set.
+	b := build.Read()
 	promauto.With(registry).NewGauge(prometheus.GaugeOpts{
 		Name: "tidemark_build_info",
 		Help: "Always 1; the labels say which build this process runs.",
 		ConstLabels: prometheus.Labels{
-			"version": programVersion, "revision": version.GetRevision(), "goversion": runtime.Version(),
+			"version": b.Version, "revision": b.Revision(), "goversion": b.Go,
 		},
 	}).Set(1)
 	registry.MustRegister(
