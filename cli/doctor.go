@@ -23,7 +23,7 @@ func doctorCommand() *cli.Command {
 			&cli.StringFlag{Name: flagPrometheus, EnvVars: []string{"TIDEMARK_PROMETHEUS_URL"}, DefaultText: "none",
 				Usage:  "`URL` of the Prometheus that should scrape Tidemark and have its rules",
 				Action: func(c *cli.Context, v string) error { return noSecret(c, flagPrometheus, v) }},
-			durationFlag("timeout", 0, "longest `TIME` for what is asked of one server (default: 5s)")},
+			durationFlag("timeout", doctor.DefaultTimeout, "longest `TIME` for what is asked of one server")},
 		Action: examine,
 	}
 }

@@ -37,15 +37,15 @@ func exporterCommand() *cli.Command {
 		Usage: "serve /metrics and the API",
 		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			&cli.BoolFlag{Name: flagUnmigrated, EnvVars: []string{"TIDEMARK_DATABASE_UNMIGRATED"},
-				Usage: "read a database of the original application that Tidemark may not migrate: slower, and without drift"},
-			durationFlag("stale.older-than", 0, "`TIME` after which a finished aggregation counts as too old (default: 1h)"),
+				Usage: "read a database of the original application that Tidemark may not migrate: slower, and nobody knows what drifted"},
+			durationFlag("stale.older-than", exporter.DefaultOlderThan, "`TIME` after which a finished aggregation counts as too old"),
 			&cli.IntFlag{Name: flagMaxScopes, Value: defaultScopeSeries, EnvVars: []string{"TIDEMARK_METRICS_MAX_SCOPES"},
-				Usage: "at most `N` scopes get series of their own, stale ones first"}},
+				Usage: "at most `N` scopes get series of their own, stale ones first, then drifted ones"}},
 			webFlags("TIDEMARK_WEB_LISTEN_ADDRESS", exporter.DefaultAddress, "`HOST:PORT` to serve on; may be repeated"), []cli.Flag{
 				&cli.StringFlag{Name: flagMetricsPath, Value: exporter.DefaultTelemetryPath, EnvVars: []string{"TIDEMARK_WEB_TELEMETRY_PATH"}, Usage: "`PATH` of the metrics"},
-				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, for example /api"},
+				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, health included, for example /api"},
 				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/...; requests need a token all the same"},
-				&cli.IntFlag{Name: flagRequestBurst, Value: api.RequestBurst, EnvVars: []string{"TIDEMARK_WEB_REQUEST_BURST"}, Usage: "a caller may request `N` times at once, then again after a while"},
+				&cli.IntFlag{Name: flagRequestBurst, Value: api.RequestBurst, EnvVars: []string{"TIDEMARK_WEB_REQUEST_BURST"}, Usage: "a caller may request `N` times at once, then again after a while; more is answered 429"},
 				durationFlag(flagRequestEvery, api.RequestEvery, "`TIME` after which a caller who has used that up may request once more"),
 			}, authFlags(), logFlags()),
 		Action: serveExporter,
@@ -60,7 +60,7 @@ func serveExporter(c *cli.Context) error {
 	o := exporter.Options{
 		Web: webOptions(c, false), TelemetryPath: c.String(flagMetricsPath), RoutePrefix: c.String(flagRoutePrefix),
 		OlderThan: c.Duration("stale.older-than"), MaxScopeSeries: c.Int(flagMaxScopes), Unmigrated: c.Bool(flagUnmigrated),
-		AnonymousAPI: c.Bool(flagAnonymous), Version: c.App.Version, Logger: log.With("component", "exporter"),
+		AnonymousAPI: c.Bool(flagAnonymous), Logger: log.With("component", "exporter"),
 	}
 	if o.Limiter, err = access.NewLimiter(c.Duration(flagRequestEvery), c.Int(flagRequestBurst)); err != nil {
 		return refusedError{fmt.Errorf("--%s, --%s: %w", flagRequestBurst, flagRequestEvery, err)}
@@ -88,5 +88,6 @@ func serveExporter(c *cli.Context) error {
 	if err != nil {
 		return refusedError{err}
 	}
+	announce(o.Logger)
 	return e.Run(c.Context)
 }

@@ -41,7 +41,7 @@ func databaseFlag() cli.Flag {
 
 func redisFlag() cli.Flag {
 	return &cli.StringFlag{Name: flagRedis, EnvVars: []string{"TIDEMARK_REDIS_URL", "REDIS_URL"}, DefaultText: "none",
-		Usage:  "`URL` of the Redis that wakes the workers; a password only by the environment",
+		Usage:  "`URL` of the Redis that wakes the workers, redis://, rediss://, redis-socket:// or redis-sentinel://; a password only by the environment",
 		Action: func(c *cli.Context, v string) error { return noSecret(c, flagRedis, v) }}
 }
 

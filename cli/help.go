@@ -17,10 +17,13 @@ func helpCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "help",
 		Usage: "show this list, or a topic",
-		Subcommands: []*cli.Command{{Name: "exit-codes", Usage: "what the exit codes mean", Action: func(c *cli.Context) error {
-			_, err := fmt.Fprint(c.App.Writer, exitCodes)
-			return err
-		}}},
+		Subcommands: []*cli.Command{
+			{Name: "exit-codes", Usage: "what the exit codes mean", Action: func(c *cli.Context) error {
+				_, err := fmt.Fprint(c.App.Writer, exitCodes)
+				return err
+			}},
+			{Name: "man", Usage: "print the manual page: tidemark help man | man -l -", Action: printMan},
+		},
 		Action: func(c *cli.Context) error { return cli.ShowAppHelp(c) },
 	}
 }

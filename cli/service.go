@@ -36,11 +36,11 @@ func workerCommand() *cli.Command {
 		Name:  "worker",
 		Usage: "run jobs; start as many as you like",
 		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
-			&cli.IntFlag{Name: flagConcurrency, Value: d.Concurrency, EnvVars: []string{"TIDEMARK_CONCURRENCY"}, Usage: "`N` jobs at once, each with a database connection"},
+			&cli.IntFlag{Name: flagConcurrency, Value: d.Concurrency, EnvVars: []string{"TIDEMARK_CONCURRENCY"}, Usage: "`N` jobs at once, each with a database connection; six more serve claims and heartbeats"},
 			durationFlag("lease", d.Lease, "`TIME` without a sign of life after which a job is given to another worker"),
 			durationFlag("heartbeat", d.Heartbeat, "`TIME` between signs of life, at most a third of the lease"),
 			durationFlag("time-limit", d.TimeLimit, "longest `TIME` a job may run"),
-			durationFlag("drain", d.Drain, "`TIME` that running jobs get after a stop signal; then they are released"),
+			durationFlag("drain", d.Drain, "`TIME` that running jobs get after a stop signal; then they are released. Keep it below the delay after which the platform kills"),
 			durationFlag("poll-interval", d.PollInterval, "`TIME` between an idle worker's looks for signals"),
 			holdFlag()}, sideFlags("worker", worker.DefaultAddress), logFlags()),
 		Action: func(c *cli.Context) error {
@@ -53,12 +53,13 @@ func workerCommand() *cli.Command {
 				Concurrency: c.Int(flagConcurrency), Lease: c.Duration("lease"), Heartbeat: c.Duration("heartbeat"),
 				TimeLimit: c.Duration("time-limit"), Drain: c.Duration("drain"), PollInterval: c.Duration("poll-interval"),
 				Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "worker"),
-				Registry: telemetry.NewRegistry(c.App.Version), Web: webOptions(c, true),
+				Registry: telemetry.NewRegistry(), Web: webOptions(c, true),
 			}
 			w, err := worker.New(o)
 			if err != nil {
 				return refusedError{err}
 			}
+			announce(o.Logger)
 			return w.Run(c.Context)
 		},
 	}

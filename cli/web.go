@@ -14,7 +14,7 @@ func webFlags(env, address, usage string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: flagListen, Value: cli.NewStringSlice(address), EnvVars: []string{env}, Usage: usage},
 		&cli.StringFlag{Name: flagWebConfig, EnvVars: []string{"TIDEMARK_WEB_CONFIG_FILE"},
-			Usage: "`FILE` that turns on TLS, client certificates or basic auth, in the format of Prometheus's exporters"},
+			Usage: "`FILE` that turns on TLS, client certificates or basic auth, in the format of Prometheus's exporters; read anew when it changes"},
 		&cli.BoolFlag{Name: flagSystemd, EnvVars: []string{"TIDEMARK_WEB_SYSTEMD_SOCKET"}, Usage: "serve on the sockets that systemd passes, and on no address"},
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// DefaultTimeout is how long a server has for what is asked of it.
+const DefaultTimeout = 5 * time.Second
+
 // Options say whom to ask.
 type Options struct {
 	// Pool leads to the record. Required.
@@ -16,14 +19,14 @@ type Options struct {
 	Redis redis.UniversalClient
 	// PrometheusURL is "" where none was given.
 	PrometheusURL string
-	// Timeout bounds what is asked of one server; 0 means 5 s.
+	// Timeout bounds what is asked of one server; 0 means [DefaultTimeout].
 	Timeout time.Duration
 }
 
 // Read collects the facts. What cannot be read is told by the facts themselves.
 func Read(ctx context.Context, o Options) Facts {
 	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
+		o.Timeout = DefaultTimeout
 	}
 	var f Facts
 	// Redis before the record: a signal that is there is not missed because its job ended meanwhile.
