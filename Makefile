@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test chaos lint bench cost clean
+.PHONY: help setup build image demo test chaos lint bench cost clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -9,6 +9,10 @@ setup: ## install the apt packages that are missing (PostgreSQL, Redis, Promethe
 
 build: ## bin/tidemark
 	@go build -o bin/tidemark .
+
+image: ## a container image named tidemark
+	@docker build -f packaging/Dockerfile -t tidemark --label org.opencontainers.image.version="$$(git describe --tags --always --dirty)" \
+		--label org.opencontainers.image.revision="$$(git rev-parse HEAD)" --label org.opencontainers.image.created="$$(git log -1 --format=%cI)" .
 
 demo: setup build ## see Tidemark do its job, on throw-away servers, until Ctrl-C
 	@exec ./bin/tidemark demo

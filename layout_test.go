@@ -94,7 +94,7 @@ func TestReadmeMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := string(text)
-	for _, m := range regexp.MustCompile("`((?:shared|exporter|worker|scheduler|cli|alerts|dashboards|scripts)(?:/[a-z_./]*)?)`").FindAllStringSubmatch(readme, -1) {
+	for _, m := range regexp.MustCompile("`((?:shared|exporter|worker|scheduler|cli|alerts|dashboards|packaging|scripts)(?:/[a-z_./]*)?)`").FindAllStringSubmatch(readme, -1) {
 		if _, err := os.Stat(m[1]); err != nil {
 			t.Errorf("README names %s: %v", m[1], err)
 		}
