@@ -137,6 +137,9 @@ func TestUnitsBySystemd(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no systemd-analyze here")
 	}
+	if help, _ := exec.Command(analyze, "--help").Output(); !strings.Contains(string(help), "--offline") {
+		t.Skip("systemd-analyze is older than 250")
+	}
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(unitDir)); err != nil {
 		t.Fatal(err)
@@ -144,7 +147,9 @@ func TestUnitsBySystemd(t *testing.T) {
 	run := func(args ...string) {
 		cmd := exec.Command(analyze, args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		// A name that systemd does not know is a warning only.
+		if err != nil || strings.Contains(string(out), dir) {
 			t.Errorf("systemd-analyze %q: %v\n%s", args, err, out)
 		}
 	}
