@@ -47,7 +47,8 @@ func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
 }
 
 func (e *Exporter) api(registry prometheus.Registerer) *api.API {
-	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI, Limiter: e.opts.Limiter, Registry: registry}
+	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI, Limiter: e.opts.Limiter, Registry: registry,
+		OlderThan: e.opts.OlderThan, Redis: e.opts.Redis}
 	if e.opts.Authenticator != nil {
 		o.Authenticator = e.opts.Authenticator
 	}

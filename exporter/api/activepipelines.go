@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"tidemark/shared/freshness"
 	"tidemark/shared/web"
@@ -47,9 +45,9 @@ func (a *API) activePipelines(w http.ResponseWriter, r *http.Request, c caller) 
 // activeYearPipelines answers GET /v1/sync/active-pipelines/year/{year}: an array of the
 // uuids of pipelines that are about the year as a whole, newest first.
 func (a *API) activeYearPipelines(w http.ResponseWriter, r *http.Request, _ caller) error {
-	year, err := strconv.Atoi(r.PathValue("year"))
+	year, err := yearOf(r)
 	if err != nil {
-		return invalid(fmt.Sprintf("year %.80q: it must be an integer", r.PathValue("year")))
+		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()

@@ -9,7 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
+	"tidemark/exporter/overview"
 	"tidemark/exporter/stream"
 	"tidemark/shared/access"
 	"tidemark/shared/ledger"
@@ -20,10 +22,15 @@ import (
 // Options say what the API reads, who may ask, and what becomes of requests.
 type Options struct {
 	// Pool reaches the record. Required. A request takes a connection while it reads or writes.
-	// Streams share one connection beside the pool, made as the pool's are.
+	// Streams of pipelines share one connection beside the pool, made as the pool's are; those of the
+	// overview share a look now and then.
 	Pool *pgxpool.Pool
 	// Logger receives failures, and what was requested. Required.
 	Logger *slog.Logger
+	// OlderThan is from which age the overview calls a finished aggregation too old. Default 60 minutes.
+	OlderThan time.Duration
+	// Redis tells of workers and queues. Nil leaves the fleet unknown.
+	Redis redis.UniversalClient
 	// Anonymous lets callers without credentials read everything.
 	Anonymous bool
 	// Authenticator finds out who calls. Nil knows nobody.
@@ -58,6 +65,7 @@ type API struct {
 	opts        Options
 	ledger      *ledger.Ledger
 	hub         *stream.Hub
+	watch       *overview.Watch
 	crossOrigin *http.CrossOriginProtection
 	metrics     metrics
 }
@@ -71,9 +79,13 @@ func New(o Options) *API {
 	if o.Limiter == nil {
 		o.Limiter, _ = access.NewLimiter(RequestEvery, RequestBurst) // both are above zero
 	}
+	if o.OlderThan == 0 {
+		o.OlderThan = defaultOlderThan
+	}
 	// Requests do not claim, so it does not matter how long this ledger would hold one back.
 	a := &API{opts: o, ledger: ledger.New(ledger.DefaultMaxHold), crossOrigin: http.NewCrossOriginProtection(), metrics: newMetrics(o.Registry)}
 	a.hub = stream.NewHub(stream.Options{Connection: o.Pool.Config().ConnConfig, Read: a.snapshots, Logger: o.Logger})
+	a.watch = overview.NewWatch(overview.Options{Pool: o.Pool, OlderThan: o.OlderThan, Logger: o.Logger})
 	return a
 }
 
@@ -105,6 +117,10 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/v1/sync/pipelines/{id}", viewSome, a.pipeline},
 		{http.MethodGet, "/v1/sync/pipelines/{id}/stream", viewSome, a.pipelineStream},
 		{http.MethodGet, "/v1/sync/recalculation-status", viewSome, a.recalculationStatus},
+		{http.MethodGet, "/v1/sync/overview", viewSome, a.overview},
+		{http.MethodGet, "/v1/sync/overview/stream", viewSome, a.overviewStream},
+		{http.MethodGet, "/v1/sync/scopes/{module}/{year}", viewSome, a.scope},
+		{http.MethodGet, "/v1/sync/fleet", viewAll, a.fleet},
 		{http.MethodPost, "/v1/sync/recalculate-emissions/{module}", request, a.recalculate},
 		{http.MethodPost, "/v1/sync/recalculate-emissions/{module}/{data_entry_type}", request, a.recalculate},
 	}

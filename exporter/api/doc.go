@@ -7,6 +7,10 @@
 //	GET  /v1/sync/pipelines/{id}                    one with its jobs
 //	GET  /v1/sync/pipelines/{id}/stream             the same, and again when it changes
 //	GET  /v1/sync/recalculation-status              which emissions are older than their factors
+//	GET  /v1/sync/overview                          every scope, and what is under way in it
+//	GET  /v1/sync/overview/stream                   the same, then what changes
+//	GET  /v1/sync/scopes/{module}/{year}            one scope, why it is so, its jobs
+//	GET  /v1/sync/fleet                             workers and queues
 //	POST /v1/sync/recalculate-emissions/{module}[/{data_entry_type}]   a request
 //	GET  /v1/openapi.json                           all of this, for programs
 //
@@ -22,13 +26,14 @@
 // pipeline that touches others. A request needs the right to request, is limited per
 // caller, and is recorded with its caller, reason and request id.
 //
-// On a database of the original that was not migrated everything that reads works, slower; streams
-// look for changes every two seconds, and requests are refused.
+// On a database of the original that was not migrated everything that reads works, slower, but for the
+// answer about one scope; streams of pipelines look for changes every two seconds, and requests are refused.
 //
 // # What it costs
 //
 // A request that reads takes a connection of the pool for its queries. A stream takes none:
-// package stream reads for all of them. stale-stats grows with the number of scopes,
+// package stream reads for all of them, and the overview's streams share the looks of package
+// overview. stale-stats and overview grow with the number of scopes,
 // recalculation-status with that of data entry types and of factor loads of the year, the
 // active pipelines with what is active. The list reads the newest jobs first and widens its
 // look until the page is full, so it grows with the offset; a filter that fits few pipelines

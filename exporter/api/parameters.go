@@ -150,3 +150,12 @@ func pipelineID(r *http.Request) (uuid.UUID, error) {
 	}
 	return id, nil
 }
+
+// yearOf reads the year of a path.
+func yearOf(r *http.Request) (int, error) {
+	year, err := strconv.Atoi(r.PathValue("year"))
+	if err != nil {
+		return 0, invalid(fmt.Sprintf("year %.80q: it must be an integer", r.PathValue("year")))
+	}
+	return year, nil
+}

@@ -6,18 +6,15 @@ import (
 	"net/http"
 	"regexp"
 
+	"tidemark/exporter/sse"
 	"tidemark/exporter/stream"
-	"tidemark/shared/web"
 )
 
-// fullPause is when to try again where there are too many streams.
-const fullPause = providerPause
-
-var eventIDSyntax = regexp.MustCompile(`^[0-9a-f]{32}$`)
+var versionSyntax = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // lastEventID is what the client saw last. What is no id of ours stands for nothing.
 func lastEventID(h http.Header) string {
-	if id := h.Get("Last-Event-ID"); eventIDSyntax.MatchString(id) {
+	if id := h.Get(headerLastEventID); versionSyntax.MatchString(id) {
 		return id
 	}
 	return ""
@@ -37,9 +34,8 @@ func (a *API) pipelineStream(w http.ResponseWriter, r *http.Request, c caller) e
 	switch {
 	case errors.Is(err, stream.ErrNotFound):
 		return noPipeline(id)
-	case errors.Is(err, stream.ErrFull):
-		w.Header().Set("Retry-After", seconds(fullPause))
-		return &refusal{http.StatusServiceUnavailable, "there are too many streams: try again later, or ask for the pipeline now and then"}
+	case errors.Is(err, sse.ErrFull):
+		return tooManyStreams(w)
 	case err != nil:
 		return err
 	}
@@ -56,12 +52,7 @@ func (a *API) pipelineStream(w http.ResponseWriter, r *http.Request, c caller) e
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	if err := stream.Open(w); err != nil {
-		a.opts.Logger.Error("streams cannot be served", "request_id", c.requestID, "err", err)
-		web.Problem(w, http.StatusInternalServerError, "this server cannot serve streams; its log says why")
-		return nil
-	}
-	if r.Method == http.MethodHead {
+	if !a.openStream(w, r, c) {
 		return nil
 	}
 	if err := stream.Serve(r.Context(), w, subscription, seen, visible); err != nil {

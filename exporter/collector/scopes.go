@@ -42,7 +42,7 @@ func sendScopes(states []scopeState, limit int, send func(prometheus.Metric)) {
 		name := cmp.Or(names[s.ModuleType], id)
 		if s.stale != nil {
 			send(gauge(scopeStale, 1, name, id, year, string(s.stale.Why)))
-			if since := s.since(); since != nil {
+			if since := s.Since(); since != nil {
 				send(gauge(scopeStaleSince, unixSeconds(*since), name, id, year, string(s.stale.Why)))
 			}
 		}

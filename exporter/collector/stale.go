@@ -72,27 +72,12 @@ func scopeStates(snapshot freshness.Snapshot, stale []freshness.StaleScope) []sc
 	return states
 }
 
-// since is when the scope became what makes it stale, nil when nobody knows.
-func (s scopeState) since() *time.Time {
-	switch s.stale.Why {
-	case freshness.PendingAggregationStuck:
-		return s.PendingSince()
-	case freshness.LastAggregationFailed, freshness.LastAggregationTooOld:
-		return s.stale.LastFinishedAt
-	default:
-		return nil
-	}
-}
-
 // oldestSince returns the earliest since of each bucket that has one.
 func oldestSince(states []scopeState) map[freshness.Why]time.Time {
 	oldest := map[freshness.Why]time.Time{}
 	for _, s := range states {
-		if s.stale == nil {
-			continue
-		}
-		since := s.since()
-		if since == nil {
+		since := s.Since()
+		if s.stale == nil || since == nil {
 			continue
 		}
 		if known, ok := oldest[s.stale.Why]; !ok || since.Before(known) {

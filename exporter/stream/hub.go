@@ -9,19 +9,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"tidemark/exporter/sse"
 )
 
-var (
-	// ErrNotFound means that there is no such pipeline.
-	ErrNotFound = errors.New("there is no such pipeline")
-	// ErrUnavailable means that the record cannot be read at the moment. The log has the cause.
-	ErrUnavailable = errors.New("the record cannot be read")
-	// ErrFull means that there are as many subscribers as there may be.
-	ErrFull = errors.New("there are too many subscribers")
-)
-
-// MaxSubscribers bounds what one process serves: each has a goroutine and a connection of HTTP.
-const MaxSubscribers = 10_000
+// ErrNotFound means that there is no such pipeline.
+var ErrNotFound = errors.New("there is no such pipeline")
 
 // Options say where a hub reads.
 type Options struct {
@@ -75,7 +68,7 @@ type Subscription struct {
 }
 
 // Subscribe follows a pipeline, from a look at it that began after the call, or is kept up to
-// date since before. The error is [ErrNotFound], [ErrUnavailable], [ErrFull] or the context's.
+// date since before. The error is [ErrNotFound], [sse.ErrUnavailable], [sse.ErrFull] or the context's.
 // The caller closes the subscription.
 func (h *Hub) Subscribe(ctx context.Context, pipeline uuid.UUID) (*Subscription, error) {
 	s, err := h.add(pipeline)
@@ -98,8 +91,8 @@ func (h *Hub) Subscribe(ctx context.Context, pipeline uuid.UUID) (*Subscription,
 func (h *Hub) add(pipeline uuid.UUID) (*Subscription, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.subscribers >= MaxSubscribers {
-		return nil, ErrFull
+	if h.subscribers >= sse.MaxSubscribers {
+		return nil, sse.ErrFull
 	}
 	h.subscribers++
 	if h.live == nil {
@@ -124,7 +117,7 @@ func (s *Subscription) check() error {
 	case s.topic.err != nil:
 		return s.topic.err
 	case !s.listener.current:
-		return ErrUnavailable
+		return sse.ErrUnavailable
 	case s.topic.latest == nil:
 		return ErrNotFound
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"tidemark/exporter/exportertest"
+	"tidemark/exporter/sse"
 	"tidemark/shared/local/localtest"
 	"tidemark/shared/postgres"
 )
@@ -157,7 +158,7 @@ func TestBrokenConnectionIsReplacedAndEverythingLookedAt(t *testing.T) {
 	if _, err := b.hub.Subscribe(t.Context(), uuid.New()); err == nil {
 		t.Error("subscribed without a record")
 	} else {
-		wantErr(t, err, ErrUnavailable)
+		wantErr(t, err, sse.ErrUnavailable)
 	}
 	if got := data(first); got != "RUNNING 1 NOT_STARTED" {
 		t.Errorf("what was known is lost: %q", got)
@@ -175,7 +176,7 @@ func TestRecordThatIsAway(t *testing.T) {
 	t.Parallel()
 	b := setupOn(t, localtest.Pool(t), exportertest.Away(t).Config().ConnConfig)
 	_, err := b.hub.Subscribe(t.Context(), uuid.New())
-	wantErr(t, err, ErrUnavailable)
+	wantErr(t, err, sse.ErrUnavailable)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = b.hub.Subscribe(gone, uuid.New())
@@ -295,7 +296,7 @@ func TestPipelineThatVanishes(t *testing.T) {
 func TestHubIsFull(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.hub.subscribers = MaxSubscribers
+	b.hub.subscribers = sse.MaxSubscribers
 	_, err := b.hub.Subscribe(t.Context(), uuid.New())
-	wantErr(t, err, ErrFull)
+	wantErr(t, err, sse.ErrFull)
 }

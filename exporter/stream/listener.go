@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"tidemark/exporter/sse"
 )
 
 // Patience of the listener.
@@ -77,7 +79,7 @@ func (l *listener) lose() {
 	l.current = false
 	for _, t := range l.topics {
 		if t.latest == nil {
-			t.err = ErrUnavailable
+			t.err = sse.ErrUnavailable
 			t.markSeen()
 		}
 	}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tidemark/exporter/sse"
 )
 
 // client is the writing end of a connection.
@@ -62,7 +63,7 @@ func (c *client) take() (text string, inTime bool) {
 	text = c.text.String()
 	c.text.Reset()
 	left := time.Until(c.deadline)
-	return text, c.flushed && left > 0 && left <= writeTimeout
+	return text, c.flushed && left > 0 && left <= sse.WriteTimeout
 }
 
 // source is a subscription without a record.
@@ -136,22 +137,22 @@ func TestStream(t *testing.T) {
 			}
 		}
 		wait(0, event(`{"a":1}`))
-		wait(pingAfter-time.Millisecond, "")
+		wait(sse.PingAfter-time.Millisecond, "")
 		wait(time.Millisecond, ping)
-		wait(pingAfter, ping)
-		wait(pingAfter/2, "")
+		wait(sse.PingAfter, ping)
+		wait(sse.PingAfter/2, "")
 		from.show(`{"a":2}`, false)
 		wait(0, event(`{"a":2}`))
 		// The silence begins anew.
-		wait(pingAfter-time.Millisecond, "")
+		wait(sse.PingAfter-time.Millisecond, "")
 		wait(time.Millisecond, ping)
 		from.changed <- struct{}{} // nothing is different
-		wait(pingAfter-time.Millisecond, "")
+		wait(sse.PingAfter-time.Millisecond, "")
 		wait(time.Millisecond, ping)
 		from.setCurrent(false)
-		wait(pingAfter, ": the record cannot be read\n\n")
+		wait(sse.PingAfter, ": the record cannot be read\n\n")
 		from.setCurrent(true)
-		wait(pingAfter, ping)
+		wait(sse.PingAfter, ping)
 		from.show(`{"a":3,"stream_closed":true}`, true)
 		wait(0, event(`{"a":3,"stream_closed":true}`))
 		if err := <-ended; err != nil {
@@ -170,7 +171,7 @@ func TestStreamIsResumed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), pingAfter+time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), sse.PingAfter+time.Second)
 				defer cancel()
 				to := &client{}
 				if err := Serve(ctx, to, newSource(`{"a":1}`), c.lastEventID, everything); err != nil {
@@ -210,8 +211,8 @@ func TestStreamEnds(t *testing.T) {
 			},
 			want: broken,
 		},
-		"the client does not take a ping": {end: func(_ func(), _ *source, to *client) { to.fail(broken) }, after: pingAfter, want: broken},
-		"half an hour is over":            {end: func(func(), *source, *client) {}, after: longest},
+		"the client does not take a ping": {end: func(_ func(), _ *source, to *client) { to.fail(broken) }, after: sse.PingAfter, want: broken},
+		"half an hour is over":            {end: func(func(), *source, *client) {}, after: sse.Longest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -238,21 +239,6 @@ func TestStreamEnds(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-func TestOpen(t *testing.T) {
-	t.Parallel()
-	to := &client{head: http.Header{}}
-	if err := Open(to); err != nil {
-		t.Fatal(err)
-	}
-	if to.status != http.StatusOK || to.head.Get("Content-Type") != "text/event-stream" || to.head.Get("X-Accel-Buffering") != "no" || !to.flushed {
-		t.Errorf("%d %v, flushed %v", to.status, to.head, to.flushed)
-	}
-	// Something stands between us and the connection, and does not say what it wraps.
-	if err := Open(httptest.NewRecorder()); !errors.Is(err, http.ErrNotSupported) || !strings.Contains(err.Error(), "Unwrap") {
-		t.Errorf("got %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"time"
 
 	"tidemark/shared/job"
 )
@@ -9,6 +10,33 @@ import (
 // waiting is the aggregation that waits, nil where none does.
 func (x *explainer) waiting() *Job {
 	return x.job(func(j Job) bool { return j.Type == job.Aggregation && j.State.Waiting() })
+}
+
+// Waits says what keeps a job that waits from running at a moment, by the jobs of its module and
+// year: [JobPostponed], [JobBehindAnother], [JobHeld] or, where nothing in the record does, [JobNotTaken].
+func Waits(j Job, at time.Time, jobs []Job, maxHold time.Duration) Kind {
+	switch {
+	case j.RunAfter != nil && j.RunAfter.After(at):
+		return JobPostponed
+	case runsBefore(j, jobs) != nil:
+		return JobBehindAnother
+	case j.Type == job.Aggregation && len(holding(jobs)) > 0 && j.RequestedAt != nil && at.Sub(*j.RequestedAt) < maxHold:
+		return JobHeld
+	default:
+		return JobNotTaken
+	}
+}
+
+// runsBefore is the job that runs in the scope of j, nil where none does.
+func runsBefore(j Job, jobs []Job) *Job {
+	return newest(jobs, func(o Job) bool {
+		return o.ID != j.ID && o.Type == j.Type && o.DataEntryType == j.DataEntryType && o.State == job.Running
+	})
+}
+
+// holding are the recalculations that an aggregation of their module and year waits for.
+func holding(jobs []Job) []Job {
+	return recalculations(jobs, Job.active)
 }
 
 // activeJob says what a job that waits or runs is waiting for, down to the root.
@@ -21,23 +49,21 @@ func (x *explainer) activeJob(j Job) {
 		return
 	}
 	name := fmt.Sprintf("The %s, job %d,", jobName(j), j.ID)
-	behind := x.job(func(o Job) bool {
-		return o.ID != j.ID && o.Type == j.Type && o.DataEntryType == j.DataEntryType && o.State == job.Running
-	})
-	switch held := x.Facts.recalculations(Job.active); {
-	case j.RunAfter != nil && j.RunAfter.After(x.At):
+	switch Waits(j, x.At, x.Jobs, x.MaxHold) {
+	case JobPostponed:
 		x.about(j, JobPostponed, j.RequestedAt, "%s waits since %s and is postponed until %s.", name, clock(j.RequestedAt), clock(j.RunAfter))
 		x.origin(j)
 		x.remedy("Wait for that time, or have it start now:",
 			fmt.Sprintf(`psql "$TIDEMARK_DATABASE_URL" -c 'UPDATE data_ingestion_jobs SET run_after = NULL WHERE id = %d'`, j.ID))
-	case behind != nil:
+	case JobBehindAnother:
+		behind := runsBefore(j, x.Jobs)
 		x.about(j, JobBehindAnother, j.RequestedAt, "%s waits since %s for job %d of the same scope to end; it will cover what that one may have missed.", name, clock(j.RequestedAt), behind.ID)
 		x.origin(j)
 		x.activeJob(*behind)
-	case j.Type == job.Aggregation && len(held) > 0 && j.RequestedAt != nil && x.At.Sub(*j.RequestedAt) < x.MaxHold:
+	case JobHeld:
 		x.about(j, JobHeld, j.RequestedAt, "%s waits since %s, and is held while recalculations of the module and year wait or run, for %s at most.", name, clock(j.RequestedAt), span(x.MaxHold))
 		x.origin(j)
-		for _, r := range held {
+		for _, r := range holding(x.Jobs) {
 			x.activeJob(r)
 		}
 	default:
@@ -81,8 +107,9 @@ func onWorker(j Job) string {
 }
 
 func progress(j Job) string {
-	if j.Done == nil || j.Total == nil || *j.Total == 0 {
+	percent := j.Percent()
+	if percent == nil {
 		return ""
 	}
-	return fmt.Sprintf(", %d of %d done (%d %%)", *j.Done, *j.Total, 100**j.Done / *j.Total)
+	return fmt.Sprintf(", %d of %d done (%d %%)", *j.Done, *j.Total, *percent)
 }

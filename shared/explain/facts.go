@@ -67,11 +67,21 @@ func (j Job) failed() bool { return j.State == job.Finished && j.Result == job.E
 
 func (j Job) active() bool { return j.State.Waiting() || j.State == job.Running }
 
+// Percent is how much of its work is done, nil where the job does not say.
+func (j Job) Percent() *int {
+	if j.Done == nil || j.Total == nil || *j.Total <= 0 {
+		return nil
+	}
+	return new(int(min(100**j.Done / *j.Total, 100)))
+}
+
 // job returns the newest job that fits, nil where none does.
-func (f Facts) job(fits func(Job) bool) *Job {
-	for i := len(f.Jobs) - 1; i >= 0; i-- {
-		if fits(f.Jobs[i]) {
-			return &f.Jobs[i]
+func (f Facts) job(fits func(Job) bool) *Job { return newest(f.Jobs, fits) }
+
+func newest(jobs []Job, fits func(Job) bool) *Job {
+	for i := len(jobs) - 1; i >= 0; i-- {
+		if fits(jobs[i]) {
+			return &jobs[i]
 		}
 	}
 	return nil
@@ -93,9 +103,11 @@ func (f Facts) latest() *Job {
 }
 
 // recalculations are the jobs of that type that fit, by ascending id.
-func (f Facts) recalculations(fits func(Job) bool) []Job {
+func (f Facts) recalculations(fits func(Job) bool) []Job { return recalculations(f.Jobs, fits) }
+
+func recalculations(jobs []Job, fits func(Job) bool) []Job {
 	var found []Job
-	for _, j := range f.Jobs {
+	for _, j := range jobs {
 		if j.Type == job.EmissionRecalc && fits(j) {
 			found = append(found, j)
 		}

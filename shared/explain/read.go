@@ -18,15 +18,10 @@ import (
 // ErrUndeclared means that no report has the module in the year: it is nobody's number.
 var ErrUndeclared = errors.New("no report has this module in this year")
 
-// snapshots is a pool or a connection, to read several things of one moment.
-type snapshots interface {
-	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
-}
-
 // Read collects the facts of a module and year, or returns [ErrUndeclared].
-func Read(ctx context.Context, db snapshots, module, year int, olderThan time.Duration) (f Facts, err error) {
+func Read(ctx context.Context, db postgres.TxBeginner, module, year int, olderThan time.Duration) (f Facts, err error) {
 	f.OlderThan, f.MaxHold = olderThan, ledger.DefaultMaxHold
-	err = pgx.BeginTxFunc(ctx, db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err = postgres.InSnapshot(ctx, db, func(tx pgx.Tx) error {
 		snapshot, err := freshness.TakeSnapshot(ctx, tx)
 		if err != nil {
 			return err

@@ -55,3 +55,12 @@ func (s Scope) PendingSince() *time.Time {
 	}
 	return s.Latest.StartedAt
 }
+
+// Since is since when the scope is as [Classify] says of its latest aggregation: when that was asked
+// for where it is pending, else when it ended. Nil where nobody knows, so always where there is none.
+func (s Scope) Since() *time.Time {
+	if s.Latest != nil && s.Latest.finished() {
+		return s.Latest.FinishedAt
+	}
+	return s.PendingSince()
+}

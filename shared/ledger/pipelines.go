@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"tidemark/shared/postgres"
 )
 
 // PipelineFilter narrows [Ledger.Pipelines]. A nil field does not, nor does the zero value of
@@ -127,14 +129,9 @@ SELECT (SELECT count(*) FROM item) AS found, page.id, page.pipeline
   LEFT JOIN (SELECT * FROM item ORDER BY id DESC, pipeline LIMIT @limit OFFSET @offset) AS page ON true
  ORDER BY page.id DESC, page.pipeline`
 
-// snapshots is a pool or a connection, to read several things of one moment.
-type snapshots interface {
-	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
-}
-
 // Pipelines lists pipelines, and the jobs without one, newest fitting job first.
-func (l *Ledger) Pipelines(ctx context.Context, db snapshots, f PipelineFilter) (page PipelinePage, err error) {
-	err = pgx.BeginTxFunc(ctx, db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+func (l *Ledger) Pipelines(ctx context.Context, db postgres.TxBeginner, f PipelineFilter) (page PipelinePage, err error) {
+	err = postgres.InSnapshot(ctx, db, func(tx pgx.Tx) error {
 		kept, err := isMigrated(ctx, tx)
 		if err != nil {
 			return err

@@ -39,6 +39,18 @@ var phases = [...]string{"data", "emissions", "aggregation"}
 // moduleRecalc is the original's job that recalculates a module as a whole.
 const moduleRecalc job.Type = "module_emission_recalc"
 
+// PhaseOf is the phase in which a job of this type works, from 1, and how many there are.
+func PhaseOf(t job.Type) (phase, of int) {
+	switch t {
+	case job.EmissionRecalc, moduleRecalc:
+		return 2, len(phases)
+	case job.Aggregation:
+		return 3, len(phases)
+	default:
+		return 1, len(phases)
+	}
+}
+
 // Progress tells how far the pipeline is. Done and failed is what its status says, not its
 // jobs: a root that has ended may be about to request more. For an orphan the job itself says it.
 func (p PipelineMembers) Progress() Progress {

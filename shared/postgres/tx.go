@@ -29,6 +29,16 @@ func InTx(ctx context.Context, db Beginner, attempts int, fn func(tx pgx.Tx) err
 	}
 }
 
+// TxBeginner is a pool or a connection.
+type TxBeginner interface {
+	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
+}
+
+// InSnapshot runs fn in a transaction that reads only, and sees the record as it was at one moment.
+func InSnapshot(ctx context.Context, db TxBeginner, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
 // SQLSTATE codes that decisions hang on.
 const (
 	serializationFailure = "40001"

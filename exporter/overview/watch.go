@@ -1,0 +1,154 @@
+package overview
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tidemark/exporter/sse"
+)
+
+// Options say what a [Watch] reads.
+type Options struct {
+	// Pool reaches the record. Required. A look takes a connection while it lasts.
+	Pool *pgxpool.Pool
+	// OlderThan is from which age a finished aggregation is too old.
+	OlderThan time.Duration
+	// Logger receives what keeps the watch from reading. Required.
+	Logger *slog.Logger
+}
+
+// Watch shares its looks among all subscribers. It looks while there is one, from the first to the last,
+// so there is nothing to run or to close. It is safe for concurrent use. Make it with [NewWatch].
+type Watch struct {
+	logger *slog.Logger
+	// read takes a look, position says where in its history the record is.
+	read     func(context.Context) (Overview, error)
+	position func(context.Context) (string, error)
+
+	mu sync.Mutex
+	// latest outlives the subscribers: who comes again is told what has changed since.
+	latest      *board
+	subscribers map[*Subscription]struct{}
+	// live is the looker of the present subscribers; nil while there are none.
+	live *looker
+}
+
+// NewWatch returns a watch. It reads nothing before the first subscriber comes.
+func NewWatch(o Options) *Watch {
+	return &Watch{
+		logger:   o.Logger,
+		read:     func(ctx context.Context) (Overview, error) { return Read(ctx, o.Pool, o.OlderThan) },
+		position: func(ctx context.Context) (string, error) { return readPosition(ctx, o.Pool) },
+		latest:   &board{epoch: rand.Text(), gone: map[key]uint64{}}, subscribers: map[*Subscription]struct{}{},
+	}
+}
+
+// Subscription follows a [Watch].
+type Subscription struct {
+	watch   *Watch
+	live    *looker
+	changed chan struct{}
+	close   sync.Once
+}
+
+// Subscribe follows the overview, from a look that began after the call, or is kept up to date since
+// before. The error is [sse.ErrUnavailable], [sse.ErrFull] or the context's. The caller closes
+// the subscription.
+func (w *Watch) Subscribe(ctx context.Context) (*Subscription, error) {
+	s, err := w.add()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-s.live.seen:
+		if !s.Current() {
+			err = sse.ErrUnavailable
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("subscribe to the overview: %w", err)
+	}
+	return s, nil
+}
+
+func (w *Watch) add() (*Subscription, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.subscribers) >= sse.MaxSubscribers {
+		return nil, sse.ErrFull
+	}
+	if w.live == nil {
+		w.live = startLooker(w)
+	}
+	s := &Subscription{watch: w, live: w.live, changed: make(chan struct{}, 1)}
+	w.subscribers[s] = struct{}{}
+	return s, nil
+}
+
+// board is what the last look that succeeded found.
+func (s *Subscription) board() *board {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	return s.watch.latest
+}
+
+// Changed receives when there is something new, once for any number of changes.
+func (s *Subscription) Changed() <-chan struct{} { return s.changed }
+
+// Current reports whether what was found is what the record says. It is not while the record cannot be read.
+func (s *Subscription) Current() bool {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	return s.live.current
+}
+
+// Close ends the subscription. The last one to close ends the looks.
+func (s *Subscription) Close() {
+	s.close.Do(func() {
+		w := s.watch
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.subscribers, s)
+		if len(w.subscribers) == 0 {
+			w.live.stop()
+			w.live = nil
+		}
+	})
+}
+
+// publish keeps what a look found, and wakes everybody if that is new, without waiting for anybody.
+func (w *Watch) publish(l *looker, o Overview) error {
+	w.mu.Lock()
+	before := w.latest
+	w.mu.Unlock()
+	next, err := before.after(o)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.live != l {
+		return nil // the last subscriber has left meanwhile; another may have come and found more
+	}
+	w.latest = next
+	l.mark(true)
+	if next == before {
+		return nil
+	}
+	for s := range w.subscribers {
+		select {
+		case s.changed <- struct{}{}:
+		default: // it has not taken the last one yet
+		}
+	}
+	return nil
+}
