@@ -54,12 +54,18 @@ type watcher struct {
 // watch opens the stream of a pipeline.
 func (b *bundle) watch(server *httptest.Server, id uuid.UUID, lastEventID string) *watcher {
 	b.t.Helper()
+	return b.stream(server, "viewer", pipelinesPath+"/"+id.String()+"/stream", lastEventID)
+}
+
+// stream opens a stream as the owner of a token.
+func (b *bundle) stream(server *httptest.Server, token, path, lastEventID string) *watcher {
+	b.t.Helper()
 	ctx, leave := context.WithTimeout(b.t.Context(), patience)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+pipelinesPath+"/"+id.String()+"/stream", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer viewer")
+	r.Header.Set("Authorization", "Bearer "+token)
 	if lastEventID != "" {
 		r.Header.Set("Last-Event-ID", lastEventID)
 	}

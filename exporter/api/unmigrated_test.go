@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"tidemark/exporter/overview"
 	"tidemark/shared/local/localtest"
 	"tidemark/shared/postgres"
 )
@@ -41,6 +42,10 @@ func TestTheOriginalsOwnDatabase(t *testing.T) {
 	if !strings.Contains(before[1], `"total":1`) || !strings.Contains(before[0], `"total":2`) {
 		t.Errorf("lists %s and %s", before[0], before[1])
 	}
+	if o := into[overview.Overview](b.get(overviewPath)); len(o.Scopes) != 1 || o.Scopes[0].Badge == nil || o.Drifted != nil {
+		t.Errorf("the overview shows %+v", o)
+	}
+	b.get(scopesPath+"/2/2025").problem(http.StatusServiceUnavailable, "run `tidemark migrate up`")
 	w := b.watch(b.serve(), p1, "")
 	w.next()
 	b.exec(`UPDATE data_ingestion_jobs SET status_message = 'changed' WHERE state = 'RUNNING'`)
