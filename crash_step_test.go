@@ -12,7 +12,7 @@ import (
 
 // waiting counts the workers' sessions that wait for a lock.
 const waiting = `SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock' AND (application_name LIKE 'tidemark-%' OR application_name = 'tidemark worker')`
+ WHERE datname = current_database() AND wait_event_type = 'Lock' AND (application_name LIKE 'tidemark-%' OR application_name LIKE 'tidemark worker%')`
 
 // holdCommits keeps every commit of a finish waiting for an advisory lock.
 const holdCommits = `
@@ -69,7 +69,7 @@ func (s *scene) strike(sig syscall.Signal) {
 func (s *scene) endSessions() {
 	s.t.Helper()
 	s.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
-		AND (application_name LIKE 'tidemark-%' OR application_name = 'tidemark worker')`)
+		AND (application_name LIKE 'tidemark-%' OR application_name LIKE 'tidemark worker%')`)
 	s.await("its sessions are gone", `SELECT 1 WHERE (`+waiting+`) = 0`)
 }
 

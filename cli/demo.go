@@ -102,7 +102,7 @@ func (d *demo) run(ctx context.Context) error {
 	if _, err := postgres.Migrate(ctx, d.database); err != nil {
 		return err
 	}
-	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: "tidemark exporter demo", MaxConns: scrapeConns + apiConns})
+	d.pool, err = postgres.Connect(ctx, postgres.Options{URL: d.database, AppName: postgres.ProcessName("exporter") + " demo", MaxConns: scrapeConns + apiConns})
 	if err != nil {
 		return err
 	}

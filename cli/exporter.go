@@ -68,12 +68,12 @@ func serveExporter(c *cli.Context) error {
 	if o.Authenticator, err = authenticator(c, o.Logger); err != nil {
 		return err
 	}
-	database := postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark exporter", MaxConns: scrapeConns}
+	database := postgres.Options{URL: c.String(flagDatabase), AppName: postgres.ProcessName("exporter"), MaxConns: scrapeConns}
 	if o.Pool, err = postgres.Connect(c.Context, database); err != nil {
 		return refusedError{err}
 	}
 	defer o.Pool.Close()
-	database.AppName, database.MaxConns = "tidemark exporter api", apiConns
+	database.AppName, database.MaxConns = database.AppName+" api", apiConns
 	if o.APIPool, err = postgres.Connect(c.Context, database); err != nil {
 		return refusedError{err}
 	}

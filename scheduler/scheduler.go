@@ -109,7 +109,7 @@ const schedulerConns = 7
 // Run works until ctx ends and returns nil then. It refuses to start on a schema that does
 // not fit. Redis or PostgreSQL may be away at any later time.
 func (s *Scheduler) Run(ctx context.Context) error {
-	pool, err := postgres.Connect(ctx, postgres.Options{URL: s.opts.DatabaseURL, AppName: "tidemark scheduler", MaxConns: schedulerConns})
+	pool, err := postgres.Connect(ctx, postgres.Options{URL: s.opts.DatabaseURL, AppName: postgres.ProcessName("scheduler"), MaxConns: schedulerConns})
 	if err != nil {
 		return fmt.Errorf("scheduler: %w", err)
 	}

@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"tidemark/exporter/exportertest"
 	"tidemark/exporter/overview"
+	"tidemark/shared/build"
+	"tidemark/shared/local/localtest"
+	"tidemark/shared/postgres"
 )
 
 const (
@@ -126,17 +130,36 @@ func TestScope(t *testing.T) {
 
 func TestFleet(t *testing.T) {
 	t.Parallel()
-	b := setupOn(t, exportertest.Away(t), func(o *Options) { o.Redis = exportertest.Queues(t) })
+	url := localtest.Database(t)
+	session, err := postgres.Connect(t.Context(), postgres.Options{URL: url, AppName: postgres.ProcessName("worker") + " of the test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(session.Close)
+	if err := session.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	versions := []postgres.Process{{Name: "worker", Version: build.Read().Version, Sessions: 1}}
+	queues := exportertest.Queues(t)
+	b := setupOn(t, localtest.Connect(t, url), func(o *Options) { o.Redis = queues })
 	f := into[fleetAnswer](b.get(fleetPath))
 	if len(f.Workers) != 1 || len(f.Queues) != 2 || f.Queues[0].Tasks["pending"] != 3 || f.Queues[0].OldestPending == nil || f.Queues[0].Workers != 1 ||
-		!f.Queues[1].Paused || f.Queues[1].OldestPending != nil || f.At.IsZero() {
+		!f.Queues[1].Paused || f.Queues[1].OldestPending != nil || f.At.IsZero() || !slices.Equal(f.Versions, versions) {
 		t.Errorf("got %+v", f)
 	}
-	setupAway(t).get(fleetPath).problem(http.StatusServiceUnavailable, "given no Redis")
-	silent := setupOn(t, exportertest.Away(t), func(o *Options) { o.Redis = exportertest.Redis(t, "redis-socket://"+t.TempDir()+"/nothing") })
-	silent.get(fleetPath).problem(http.StatusServiceUnavailable, "Redis does not tell")
+	known := "At the record are: worker " + build.Read().Version + " (sessions: 1)"
+	none := setupOn(t, b.pool).get(fleetPath)
+	none.problem(http.StatusServiceUnavailable, "given no Redis")
+	none.problem(http.StatusServiceUnavailable, known)
+	silent := setupOn(t, b.pool, func(o *Options) { o.Redis = exportertest.Redis(t, "redis-socket://"+t.TempDir()+"/nothing") })
+	silent.get(fleetPath).problem(http.StatusServiceUnavailable, known)
 	if log := silent.log.text(); !strings.Contains(log, "Redis does not answer") {
 		t.Errorf("the log says %s", log)
+	}
+	// Redis tells what it knows without the record.
+	away := setupOn(t, exportertest.Away(t), func(o *Options) { o.Redis = queues })
+	if f := into[fleetAnswer](away.get(fleetPath)); len(f.Workers) != 1 || f.Versions != nil {
+		t.Errorf("without the record: %+v", f)
 	}
 }
 

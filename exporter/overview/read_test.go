@@ -73,6 +73,12 @@ func (r record) claim(s job.Scope) *ledger.Claim {
 	return c
 }
 
+func (r record) release(c *ledger.Claim) {
+	r.Helper()
+	_, _, err := r.Release(r.Context(), r.pool, c, "stopped")
+	r.must(err)
+}
+
 // run runs the waiting job of a scope to an end.
 func (r record) run(s job.Scope, result job.Result) {
 	r.Helper()
@@ -192,9 +198,17 @@ func TestJobThatAnotherTookOver(t *testing.T) {
 	r.request(plane)
 	c := r.claim(plane)
 	r.request(plane)
-	_, _, err := r.Release(t.Context(), r.pool, c, "stopped")
-	r.must(err)
+	r.release(c)
 	r.want("no_aggregation_ever", "waiting: Step 2/3, waiting for a worker", "plane NOT_STARTED, a worker")
+
+	// Nor is the success before it shown in its place.
+	r.run(plane, job.Success)
+	r.run(travel, job.Success)
+	r.request(travel)
+	c = r.claim(travel)
+	r.request(travel)
+	r.release(c)
+	r.want("pending_aggregation_stuck", "waiting: Step 3/3, waiting for a worker", "aggregation NOT_STARTED, a worker")
 }
 
 // TestProgressAndLostWorker: a worker tells how far it is until it falls silent.

@@ -49,7 +49,7 @@ const sessionsQuery = `
 SELECT count(*) FILTER (WHERE state LIKE 'idle in transaction%' AND state_change < now() - interval '1 minute')::integer AS idle_in_transaction,
        count(*) FILTER (WHERE wait_event_type = 'Lock' AND state_change < now() - interval '30 seconds')::integer AS blocked,
        coalesce(max(now() - xact_start) FILTER (WHERE backend_type = 'client backend'), '0') AS oldest,
-       count(*) FILTER (WHERE application_name = 'tidemark worker' OR application_name LIKE 'tidemark-%')::integer AS workers,
+       count(*) FILTER (WHERE application_name LIKE 'tidemark worker%' OR application_name LIKE 'tidemark-%')::integer AS workers,
        count(*) FILTER (WHERE application_name LIKE 'tidemark scheduler%')::integer AS schedulers,
        count(*) FILTER (WHERE application_name LIKE 'tidemark exporter%')::integer AS exporters,
        -- Schedulers agree by a lock on a session of its own; see scheduler/election.go.
