@@ -21,7 +21,10 @@ type jobRow struct {
 	explain.Job
 }
 
-const migratedQuery = `SELECT to_regclass('pipeline_joins') IS NOT NULL`
+// prepareQuery tells whether the database was migrated. For the rest of the transaction nothing is
+// compiled: the planner, who cannot know how few recalculations are narrow, would have a
+// statement compiled, for longer than it runs.
+const prepareQuery = `SELECT to_regclass('pipeline_joins') IS NOT NULL FROM set_config('jit', 'off', true)`
 
 // underWay is what waits or runs, by ix_data_ingestion_jobs_active.
 const underWay = `
@@ -114,7 +117,7 @@ const maxMessage = 500
 // readJobs reads what is under way, and what failed and was not repaired since, by scope and ascending id.
 func readJobs(ctx context.Context, db postgres.Querier, scopes []freshness.Scope) (map[key][]jobRow, error) {
 	var migrated bool
-	if err := db.QueryRow(ctx, migratedQuery).Scan(&migrated); err != nil {
+	if err := db.QueryRow(ctx, prepareQuery).Scan(&migrated); err != nil {
 		return nil, err
 	}
 	query, args := originalJobsQuery, pgx.NamedArgs{"message": maxMessage}
