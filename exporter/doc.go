@@ -6,7 +6,8 @@
 //	GET /metrics      gauges for Prometheus and OpenMetrics scrapers (package collector)
 //	GET /-/healthy    200 while the process serves
 //	GET /-/ready      200 while the record can be worked on, else 503
-//	/v1/...           the API (package api, its streams package stream)
+//	/v1/...           the API (package api; what it shows of all scopes is package overview's, what it
+//	                  streams packages stream's and overview's)
 //	GET /             links
 //
 // [Options.TelemetryPath] moves the first of them, [Options.RoutePrefix] puts all of them
