@@ -36,7 +36,7 @@ func (a *API) scope(w http.ResponseWriter, r *http.Request, c caller) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	o, err := overview.Read(ctx, a.opts.Pool, a.opts.OlderThan)
+	o, err := overview.ReadScope(ctx, a.opts.Pool, a.opts.OlderThan, module, year)
 	if err != nil {
 		return err
 	}

@@ -26,10 +26,11 @@ type jobRow struct {
 // statement compiled, for longer than it runs.
 const prepareQuery = `SELECT to_regclass('pipeline_joins') IS NOT NULL FROM set_config('jit', 'off', true)`
 
-// underWay is what waits or runs, by ix_data_ingestion_jobs_active.
+// underWay is what waits or runs in the scopes.
 const underWay = `
 SELECT id FROM data_ingestion_jobs
- WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING') AND module_type_id IS NOT NULL AND year IS NOT NULL`
+ WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING') -- reads ix_data_ingestion_jobs_active
+   AND (module_type_id, year) IN (SELECT * FROM unnest(@modules::integer[], @years::integer[]))`
 
 // unrepaired finds what failed and was not repaired since, without reading the history: the last
 // aggregation of each scope of which freshness knows that its last one failed; and, of every module,
@@ -120,16 +121,16 @@ func readJobs(ctx context.Context, db postgres.Querier, scopes []freshness.Scope
 	if err := db.QueryRow(ctx, prepareQuery).Scan(&migrated); err != nil {
 		return nil, err
 	}
-	query, args := originalJobsQuery, pgx.NamedArgs{"message": maxMessage}
-	if migrated {
-		var modules, years, failedModules, failedYears []int
-		for _, s := range scopes {
-			modules, years = append(modules, s.ModuleType), append(years, s.Year)
-			if s.LastResult != nil && *s.LastResult == job.Error {
-				failedModules, failedYears = append(failedModules, s.ModuleType), append(failedYears, s.Year)
-			}
+	var modules, years, failedModules, failedYears []int
+	for _, s := range scopes {
+		modules, years = append(modules, s.ModuleType), append(years, s.Year)
+		if s.LastResult != nil && *s.LastResult == job.Error {
+			failedModules, failedYears = append(failedModules, s.ModuleType), append(failedYears, s.Year)
 		}
-		query, args = keptJobsQuery, pgx.NamedArgs{"message": maxMessage, "modules": modules, "years": years, "failed_modules": failedModules, "failed_years": failedYears}
+	}
+	query, args := originalJobsQuery, pgx.NamedArgs{"message": maxMessage, "modules": modules, "years": years}
+	if migrated {
+		query, args["failed_modules"], args["failed_years"] = keptJobsQuery, failedModules, failedYears
 	}
 	rows, err := db.Query(ctx, query, args)
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The test servers are started on first use and end with the binary.
+	// The test servers are started on first use and end with the binary; their databases are dropped beside the tests.
 	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("tidemark/shared/local/localtest.drop.func1"),
 		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"),
 		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Start.func2"),
 		goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))

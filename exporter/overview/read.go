@@ -3,6 +3,7 @@ package overview
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,12 +17,22 @@ import (
 
 // Read takes a look at every declared scope, all at one moment. olderThan is from which age a finished
 // aggregation is too old.
-func Read(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration) (o Overview, err error) {
+func Read(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration) (Overview, error) {
+	return read(ctx, db, olderThan, func(freshness.Scope) bool { return true })
+}
+
+// ReadScope is [Read] of one scope, which costs a fraction; the overview is empty where no report declares it.
+func ReadScope(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration, moduleType, year int) (Overview, error) {
+	return read(ctx, db, olderThan, func(s freshness.Scope) bool { return s.ModuleType == moduleType && s.Year == year })
+}
+
+func read(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration, wanted func(freshness.Scope) bool) (o Overview, err error) {
 	err = postgres.InSnapshot(ctx, db, func(tx pgx.Tx) error {
 		snapshot, err := freshness.TakeSnapshot(ctx, tx)
 		if err != nil {
 			return err
 		}
+		snapshot.Scopes = slices.DeleteFunc(snapshot.Scopes, func(s freshness.Scope) bool { return !wanted(s) })
 		jobs, err := readJobs(ctx, tx, snapshot.Scopes)
 		if err != nil {
 			return err
@@ -103,7 +114,7 @@ func (o Overview) Visible(sees func(moduleType int) bool) Overview {
 	return newOverview(o.At, o.Drifted != nil, scopes)
 }
 
-// Scope returns that of a module and year, false where no report declares it.
+// Scope returns that of a module and year, false where there is none.
 func (o Overview) Scope(moduleType, year int) (Scope, bool) {
 	for _, s := range o.Scopes {
 		if s.ModuleType == moduleType && s.Year == year {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -96,11 +97,23 @@ func (r record) read() Overview {
 	return o
 }
 
+// scope reads the scope by itself and among all: it is the same.
+func (r record) scope() Scope {
+	r.Helper()
+	alone, err := ReadScope(r.Context(), r.pool, time.Hour, 2, 2025)
+	r.must(err)
+	s, declared := alone.Scope(2, 2025)
+	if among, _ := r.read().Scope(2, 2025); !declared || len(alone.Scopes) != 1 || !reflect.DeepEqual(s, among) {
+		r.Errorf("by itself it is %+v, among all %+v", s, among)
+	}
+	return s
+}
+
 // want checks state and badge of the scope: kind, text and lines.
 func (r record) want(state, badge string, lines ...string) {
 	r.Helper()
-	s, ok := r.read().Scope(2, 2025)
-	if !ok || s.State != state {
+	s := r.scope()
+	if s.State != state {
 		r.Errorf("%q, want %q", s.State, state)
 	}
 	got := "none"
@@ -159,8 +172,7 @@ func TestNarrowSuccessRepairsNoWiderFailure(t *testing.T) {
 	r := newRecord(t)
 	failure := func(lines int) {
 		t.Helper()
-		s, _ := r.read().Scope(2, 2025)
-		n := 0
+		s, n := r.scope(), 0
 		if s.Badge != nil {
 			for _, j := range s.Badge.Jobs {
 				if j.Result != nil && *j.Result == string(job.Error) {
@@ -281,6 +293,11 @@ func TestTheOriginalsOwnDatabase(t *testing.T) {
 	insert("emission_recalc", "21", "FINISHED", "'SUCCESS'")
 	insert("aggregation", "NULL", "FINISHED", "'SUCCESS'")
 	r.want(Fresh, "failed: Step 2/3, recalculation failed", "plane FINISHED ERROR said")
+	none, err := ReadScope(t.Context(), r.pool, time.Hour, 2, 1999)
+	r.must(err)
+	if s, declared := none.Scope(2, 1999); declared {
+		t.Errorf("a scope that no report declares: %+v", s)
+	}
 	if o := r.read(); o.Drifted != nil {
 		t.Errorf("%d are said to have drifted, which nobody knows", *o.Drifted)
 	}
