@@ -36,8 +36,8 @@ var (
 func (a *API) gated(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := caller{requestID: w.Header().Get(headerRequestID)}
-		// Tokens are no cookies, so no other site can use them. Should a proxy add them, this
-		// still keeps other sites out.
+		// A browser sends its session's cookie, or what a proxy wants to know, also when another
+		// site makes it call.
 		if a.crossOrigin.Check(r) != nil {
 			web.Problem(w, http.StatusForbidden, "a browser sent this from another site: requests are taken from the own site and from programs only")
 			return

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -18,7 +19,7 @@ type Options struct {
 
 var (
 	// ErrNoCredentials means that the caller did not say who it is: answer 401.
-	ErrNoCredentials = errors.New("no credentials: send a token in the header Authorization: Bearer TOKEN")
+	ErrNoCredentials = errors.New("no credentials: send a token in the header Authorization: Bearer TOKEN, or sign in with the browser")
 	// ErrUnavailable means that nobody can tell whether the credentials are good, because
 	// the identity provider does not answer: answer 503. The log has the cause.
 	ErrUnavailable = errors.New("the identity provider cannot be asked whether this token is good: try again later")
@@ -70,19 +71,29 @@ func (a *Authenticator) Err() error {
 	return err
 }
 
-// Authenticate finds out who sends the request. The error is [ErrNoCredentials], a
+// Authenticate finds out who sends the request: by the header Authorization, and where that
+// has no token by the cookie of [NewSession]. The error is [ErrNoCredentials], a
 // [*BadCredentialsError] or [ErrUnavailable].
 func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	token, err := bearerToken(r.Header)
-	switch {
-	case err != nil:
+	if errors.Is(err, ErrNoCredentials) {
+		token, err = sessionToken(r)
+	}
+	if err != nil {
 		return Principal{}, err
+	}
+	return a.identify(r.Context(), token)
+}
+
+// identify finds the principal of a token.
+func (a *Authenticator) identify(ctx context.Context, token string) (Principal, error) {
+	switch {
 	case a.tokens == nil && a.jwts == nil:
 		return Principal{}, &BadCredentialsError{"no token is known here: neither a tokens file nor an identity provider is set up"}
 	case a.tokens != nil && isStaticToken(token):
 		return a.tokens.authenticate(token)
 	case a.jwts != nil && !isStaticToken(token):
-		return a.jwts.authenticate(r.Context(), token)
+		return a.jwts.authenticate(ctx, token)
 	default:
 		return Principal{}, &BadCredentialsError{"the token is none of the kind that is accepted here"}
 	}

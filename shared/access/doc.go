@@ -1,9 +1,9 @@
 // Package access decides who may see or request what.
 //
-// A caller proves who it is with a bearer token in the header Authorization, and nothing
-// else: no cookie, so no other site can make a browser call for its user; no parameter of
-// a URL, which would end in logs. [Authenticator.Authenticate] turns a request into a
-// [Principal], which answers what its holder may do. There are two kinds of tokens:
+// A caller proves who it is with a token, which a program sends in the header Authorization
+// and a browser in a cookie ([NewSession]); the header counts where both are there. No
+// parameter of a URL is looked at: it would end in logs. [Authenticator.Authenticate] turns a
+// request into a [Principal], which answers what its holder may do. There are two kinds of tokens:
 //
 //   - Static tokens: 256 random bits, made by [NewAccount]. The tokens file holds their
 //     SHA-256 hashes and what their holders may do, one [Account] a line. It is read anew
@@ -12,6 +12,15 @@
 //   - JWTs of an identity provider (OpenID Connect), signed with a key that it publishes.
 //     The claim named in [OIDCOptions] carries permissions, or roles that stand for some.
 //     While the provider's keys cannot be had the answer is [ErrUnavailable], never a pass.
+//
+// # Sessions
+//
+// The cookie is the session: nothing is kept here, and its token is verified at every request,
+// so a session ends with its token, at once. A browser sends cookies by itself, also when
+// another site makes it call. SameSite=Lax keeps it from that for all but links, and who
+// changes something for a caller of Authenticate must refuse what another site has sent
+// ([net/http.CrossOriginProtection]). Cookies know no ports: every service under the same
+// host name gets to see the token.
 //
 // # Who is who
 //
