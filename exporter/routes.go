@@ -3,12 +3,14 @@ package exporter
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"tidemark/exporter/api"
 	"tidemark/exporter/collector"
+	"tidemark/exporter/gate"
 	"tidemark/shared/access"
 	"tidemark/shared/signal"
 	"tidemark/shared/telemetry"
@@ -40,6 +42,12 @@ func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
 	// The API says itself which methods it serves.
 	v1 := e.api(metrics.Process())
 	mux.Handle("/v1/", v1.Handler())
+	if o.Redis != nil {
+		queues := e.asynqmon()
+		mux.Handle(asynqmonPath, queues)
+		route(strings.TrimSuffix(asynqmonPath, "/"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { leadTo(w, strings.TrimPrefix(asynqmonPath, "/")) }))
+		own = append(own, asynqmonPath)
+	}
 	watchTokens(metrics.Process(), o.Authenticator)
 
 	counted := telemetry.NewRequests(metrics.Process()).Count(mux, slices.Concat(own, v1.Patterns())...)
@@ -47,15 +55,21 @@ func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
 }
 
 func (e *Exporter) api(registry prometheus.Registerer) *api.API {
-	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: e.opts.AnonymousAPI, Limiter: e.opts.Limiter, Registry: registry,
+	who := e.gateOptions()
+	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: who.Anonymous, Authenticator: who.Authenticator, Limiter: e.opts.Limiter, Registry: registry,
 		OlderThan: e.opts.OlderThan, Redis: e.opts.Redis}
-	if e.opts.Authenticator != nil {
-		o.Authenticator = e.opts.Authenticator
-	}
 	if e.opts.Redis != nil {
 		o.Signals = signal.NewSender(e.opts.Redis)
 	}
 	return api.New(o)
+}
+
+func (e *Exporter) gateOptions() gate.Options {
+	o := gate.Options{Anonymous: e.opts.AnonymousAPI, Logger: e.opts.Logger}
+	if e.opts.Authenticator != nil {
+		o.Authenticator = e.opts.Authenticator
+	}
+	return o
 }
 
 // watchTokens shows whether the tokens file is in force as it stands. A version that cannot be

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"tidemark/exporter/gate"
 	"tidemark/exporter/overview"
 	"tidemark/exporter/stream"
 	"tidemark/shared/access"
@@ -34,7 +35,7 @@ type Options struct {
 	// Anonymous lets callers without credentials read everything.
 	Anonymous bool
 	// Authenticator finds out who calls. Nil knows nobody.
-	Authenticator Authenticator
+	Authenticator gate.Authenticator
 	// Limiter bounds how often each caller requests. Default: [RequestBurst] at once, then one in [RequestEvery].
 	Limiter *access.Limiter
 	// Signals wakes the workers after a request. Nil leaves that to the relay, which is as safe
@@ -42,11 +43,6 @@ type Options struct {
 	Signals Signals
 	// Registry takes the API's metrics. Nil leaves them untold.
 	Registry prometheus.Registerer
-}
-
-// Authenticator is an [access.Authenticator].
-type Authenticator interface {
-	Authenticate(*http.Request) (access.Principal, error)
 }
 
 // Signals is a sender of shared/signal.
@@ -62,20 +58,16 @@ const (
 
 // API answers /v1/. Make it with [New].
 type API struct {
-	opts        Options
-	ledger      *ledger.Ledger
-	hub         *stream.Hub
-	watch       *overview.Watch
-	crossOrigin *http.CrossOriginProtection
-	metrics     metrics
+	opts    Options
+	ledger  *ledger.Ledger
+	hub     *stream.Hub
+	watch   *overview.Watch
+	gate    *gate.Gate
+	metrics metrics
 }
 
 // New returns the API. It opens nothing.
 func New(o Options) *API {
-	if o.Authenticator == nil {
-		// Without a file and a provider there is nothing that could go wrong.
-		o.Authenticator, _ = access.New(access.Options{Logger: o.Logger})
-	}
 	if o.Limiter == nil {
 		o.Limiter, _ = access.NewLimiter(RequestEvery, RequestBurst) // both are above zero
 	}
@@ -83,7 +75,8 @@ func New(o Options) *API {
 		o.OlderThan = defaultOlderThan
 	}
 	// Requests do not claim, so it does not matter how long this ledger would hold one back.
-	a := &API{opts: o, ledger: ledger.New(ledger.DefaultMaxHold), crossOrigin: http.NewCrossOriginProtection(), metrics: newMetrics(o.Registry)}
+	a := &API{opts: o, ledger: ledger.New(ledger.DefaultMaxHold), metrics: newMetrics(o.Registry),
+		gate: gate.New(gate.Options{Authenticator: o.Authenticator, Anonymous: o.Anonymous, Logger: o.Logger})}
 	a.hub = stream.NewHub(stream.Options{Connection: o.Pool.Config().ConnConfig, Read: a.snapshots, Logger: o.Logger})
 	a.watch = overview.NewWatch(overview.Options{Pool: o.Pool, OlderThan: o.OlderThan, Logger: o.Logger})
 	return a
@@ -142,7 +135,7 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(route.method+" "+route.path, a.gated(route))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(headerRequestID, requestID(r.Header.Get(headerRequestID)))
+		gate.Tag(w, r)
 		if refusal, pattern := mux.Handler(r); pattern == "" {
 			unrouted(w, r, refusal)
 			return

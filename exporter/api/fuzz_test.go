@@ -139,18 +139,6 @@ func FuzzIdempotencyKey(f *testing.F) {
 	})
 }
 
-func FuzzRequestID(f *testing.F) {
-	for _, s := range []string{"", "abc-1", "a b", "\r\nSet-Cookie: x", strings.Repeat("x", 129), "é"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, given string) {
-		id := requestID(given)
-		if id == "" || len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			t.Errorf("%q is %q", given, id)
-		}
-	})
-}
-
 func FuzzLastEventID(f *testing.F) {
 	for _, s := range []string{"", "0", strings.Repeat("a", 32), strings.Repeat("G", 32), "\n"} {
 		f.Add(s)

@@ -1,14 +1,11 @@
 package api
 
 import (
-	"errors"
 	"net/http"
-	"regexp"
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
+	"tidemark/exporter/gate"
 	"tidemark/shared/access"
 	"tidemark/shared/web"
 )
@@ -36,19 +33,11 @@ var (
 func (a *API) gated(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := caller{requestID: w.Header().Get(headerRequestID)}
-		// A browser sends its session's cookie, or what a proxy wants to know, also when another
-		// site makes it call.
-		if a.crossOrigin.Check(r) != nil {
-			web.Problem(w, http.StatusForbidden, "a browser sent this from another site: requests are taken from the own site and from programs only")
-			return
-		}
 		var err error
-		if c.Principal, err = a.opts.Authenticator.Authenticate(r); errors.Is(err, access.ErrNoCredentials) && a.opts.Anonymous && route.needs.reads {
-			c.Principal, err = access.Anonymous(), nil
-		}
+		c.Principal, err = a.gate.Identify(r, route.needs.reads)
 		switch {
 		case err != nil:
-			a.unidentified(w, r, c, err)
+			a.gate.Refuse(w, r, err)
 		case !route.needs.has(c.Principal):
 			web.Problem(w, http.StatusForbidden, c.Name+" lacks the permission for this: it needs "+oneOf(route.needs.names))
 		default:
@@ -67,42 +56,13 @@ func oneOf(names []string) string {
 	return text
 }
 
-// providerPause is when to ask again after an identity provider did not answer.
-const providerPause = 5 * time.Second
-
-// unidentified answers a caller who did not prove who it is.
-func (a *API) unidentified(w http.ResponseWriter, r *http.Request, c caller, err error) {
-	const challenge = `Bearer realm="tidemark"`
-	bad := (*access.BadCredentialsError)(nil)
-	switch {
-	case errors.Is(err, access.ErrNoCredentials):
-		w.Header().Set("WWW-Authenticate", challenge)
-		web.Problem(w, http.StatusUnauthorized, access.ErrNoCredentials.Error())
-	case errors.As(err, &bad):
-		a.opts.Logger.Info("credentials refused", "path", r.URL.Path, "request_id", c.requestID, "reason", bad.Reason)
-		w.Header().Set("WWW-Authenticate", challenge+`, error="invalid_token"`)
-		web.Problem(w, http.StatusUnauthorized, bad.Reason)
-	default:
-		a.opts.Logger.Warn("nobody can tell who calls", "path", r.URL.Path, "request_id", c.requestID, "err", err)
-		w.Header().Set("Retry-After", seconds(providerPause))
-		web.Problem(w, http.StatusServiceUnavailable, access.ErrUnavailable.Error())
-	}
-}
-
 // seconds is a duration for Retry-After, rounded up.
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-const headerRequestID = "X-Request-ID"
+// headerRequestID carries the id of a request.
+const headerRequestID = gate.HeaderRequestID
 
-var requestIDSyntax = regexp.MustCompile(`^[A-Za-z0-9._:/+=@-]{1,128}$`)
-
-// requestID takes the id that the caller or a proxy has given, if it can stand in a log and a
-// header as it is, else makes one.
-func requestID(given string) string {
-	if requestIDSyntax.MatchString(given) {
-		return given
-	}
-	return uuid.NewString()
-}
+// providerPause is when to ask again after somebody who had to be asked did not answer.
+const providerPause = gate.ProviderPause
