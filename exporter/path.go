@@ -39,7 +39,7 @@ func checkTelemetryPath(p string) error {
 		return fmt.Errorf("%q does not begin with a slash: write /%[1]s", p)
 	case checkPrefix(p) != nil:
 		return checkPrefix(p)
-	case strings.HasPrefix(p, "/-/"), strings.HasPrefix(p+"/", "/v1/"):
+	case strings.HasPrefix(p, "/-/"), strings.HasPrefix(p+"/", "/v1/"), strings.HasPrefix(p+"/", asynqmonPath):
 		return fmt.Errorf("%q is among the exporter's other routes; choose another one, for example /metrics", p)
 	}
 	return nil
