@@ -34,6 +34,9 @@ func (e *Exporter) asynqmon() http.Handler {
 		case err != nil && reads && gate.CanSignIn(err) && strings.Contains(r.Header.Get("Accept"), "text/html"):
 			leadTo(w, toSignIn(r.URL))
 		case err != nil:
+			if !reads {
+				log.Info("asynqmon refused", "reason", err)
+			}
 			g.Refuse(w, r, err)
 		case !who.MayViewAll():
 			web.Problem(w, http.StatusForbidden, who.Name+" lacks the permission for this: it needs "+string(access.ViewAll)+" or "+string(access.SyncAll))

@@ -8,6 +8,7 @@
 //	GET /-/ready      200 while the record can be worked on, else 503
 //	/v1/...           the API (package api; what it shows of all scopes is package overview's, what it
 //	                  streams packages stream's and overview's)
+//	/asynqmon/        asynqmon, where there is a Redis (package monitor of shared/signal)
 //	GET /             links
 //
 // [Options.TelemetryPath] moves the first of them, [Options.RoutePrefix] puts all of them
@@ -18,5 +19,6 @@
 // The metrics carry counts and are open, as scrapers expect, and so is the page of links, which
 // says nothing that they do not. The API names scopes and pipelines and takes requests: it
 // wants a token ([Options.Authenticator]). [Options.AnonymousAPI] opens reading to everybody
-// who can reach the port, requesting to nobody.
+// who can reach the port, requesting to nobody. asynqmon shows the queues to who may see
+// everything, and takes orders from who may request: each goes into the log, with its caller.
 package exporter

@@ -27,7 +27,7 @@ type Options struct {
 	// OlderThan is the age from which tidemark_stale_scopes counts a finished aggregation
 	// as too old, a minute or more. Default 60 minutes.
 	OlderThan time.Duration
-	// AnonymousAPI lets callers without credentials read the /v1 routes.
+	// AnonymousAPI lets callers without credentials read the /v1 routes, and look at asynqmon.
 	AnonymousAPI bool
 	// Authenticator knows the callers of the API. Without one nobody is known.
 	Authenticator *access.Authenticator
@@ -41,7 +41,7 @@ type Options struct {
 	// APIPool is that of the API: however many ask there, a scrape does not wait. Default Pool.
 	APIPool *pgxpool.Pool
 	// Redis reaches the queues, by a client of signal.Connect; its owner closes it after Run. Without
-	// one no queue is watched, and workers hear of requests from the scheduler.
+	// one no queue is watched, there is no asynqmon, and workers hear of requests from the scheduler.
 	Redis redis.UniversalClient
 	// MaxScopeSeries is how many scopes have series of their own, stale ones first; 0 for none.
 	MaxScopeSeries int

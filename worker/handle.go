@@ -54,8 +54,14 @@ func archive(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	return archived{err}
 }
+
+// archived is an error that asynq does not try again. asynq's tools show its words, which are those
+// of the error alone.
+type archived struct{ error }
+
+func (a archived) Unwrap() []error { return []error{a.error, asynq.SkipRetry} }
 
 // serve does what the delivery asks for. failed is the failure of the job that the task
 // stands for; err is trouble that says nothing about it.
