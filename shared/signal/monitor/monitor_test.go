@@ -19,7 +19,10 @@ import (
 	"tidemark/shared/signal/monitor"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The throw-away servers live as long as the test binary.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("tidemark/shared/local.start.func1"), goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
+}
 
 func connect(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
