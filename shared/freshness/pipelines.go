@@ -56,8 +56,10 @@ type PipelineCount struct {
 const activePipelineKindsQuery = `
 SELECT coalesce(kind, 'unknown') AS kind, count(*) AS count, min(created_at) AS oldest_start
   FROM pipelines
+ -- What an aborted one left to others is theirs.
+ WHERE aborted_at IS NULL
  -- Arrays reach the indexes, also those under the view; a join would read every job there ever was.
- WHERE id = ANY (ARRAY(
+   AND id = ANY (ARRAY(
            SELECT pipeline_id FROM pipeline_jobs
             WHERE job_id = ANY (ARRAY(
                       SELECT id FROM data_ingestion_jobs WHERE state IN ('NOT_STARTED', 'QUEUED', 'RUNNING')))))
@@ -75,7 +77,7 @@ SELECT coalesce(kind, 'unknown') AS kind, count(*) AS count, min(created_at) AS 
 const pipelinesJoinQuery = `SELECT to_regclass('pipeline_joins') IS NOT NULL`
 
 // ActivePipelineKinds counts the pipelines with at least one job, created or
-// joined, that waits or runs, by kind in that order. Kinds without a pipeline are absent.
+// joined, that waits or runs, and that were not aborted, by kind in that order. Kinds without a pipeline are absent.
 func ActivePipelineKinds(ctx context.Context, q postgres.Querier) ([]PipelineCount, error) {
 	var join bool
 	if err := q.QueryRow(ctx, pipelinesJoinQuery).Scan(&join); err != nil {

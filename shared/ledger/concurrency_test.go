@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -37,7 +38,7 @@ CREATE TABLE field_entry    (module integer NOT NULL, value bigint NOT NULL);
 CREATE TABLE field_emission (module integer PRIMARY KEY, value bigint NOT NULL);
 CREATE TABLE field_total    (module integer PRIMARY KEY, value bigint NOT NULL);
 -- One row per accepted request.
-CREATE TABLE field_request  (xid xid8 NOT NULL, scope text NOT NULL, job_id integer NOT NULL);
+CREATE TABLE field_request  (xid xid8 NOT NULL, scope text NOT NULL, job_id integer NOT NULL, pipeline uuid NOT NULL);
 -- One row per run that was kept.
 CREATE TABLE field_run      (job_id integer NOT NULL, token text NOT NULL, xid xid8 NOT NULL, saw pg_snapshot NOT NULL);
 -- Chaos must not exhaust the attempts: a job that is given up is not covered, and says so.
@@ -65,6 +66,8 @@ type field struct {
 	relay, chaos bool
 	// slow makes some runs longer than a lease.
 	slow bool
+	// aborts has pipelines aborted, any that are under way.
+	aborts bool
 	// signalEarly sends the signal before the commit.
 	signalEarly bool
 	// lease is that of the workers. Where nobody reaps it must outlast every stall of the machine:
@@ -103,6 +106,25 @@ func TestTheFenceAloneSuffices(t *testing.T) {
 	f.play()
 	if faults := f.faults(); len(faults) > 0 {
 		t.Errorf("%d faults:\n%s", len(faults), strings.Join(faults, "\n"))
+	}
+}
+
+// TestAbortsWithdrawNothingOfOthers: pipelines are aborted at any moment, while their jobs are
+// joined, claimed, finished, released and reaped. Whoever was not aborted is served as ever.
+func TestAbortsWithdrawNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "none")
+	f.aborts, f.requests = true, 30
+	f.play()
+	if faults := f.faults(); len(faults) > 0 {
+		t.Errorf("%d faults:\n%s", len(faults), strings.Join(faults, "\n"))
+	}
+	for _, outcome := range []ledger.JobAbort{ledger.AbortEnded, ledger.AbortShared} {
+		var n int
+		if err := f.pool.QueryRow(context.Background(), `SELECT count(*) FROM pipeline_aborts WHERE outcome = $1`, outcome).Scan(&n); err != nil || n == 0 {
+			t.Errorf("%d jobs were %s (%v): the test is of no use", n, outcome, err)
+		}
+		t.Logf("%d jobs %s", n, outcome)
 	}
 }
 
@@ -181,9 +203,18 @@ func (f *field) play() {
 	for n := range f.requesters {
 		requesters.Go(func() { f.request(ctx, n) })
 	}
+	var aborters sync.WaitGroup
+	if f.aborts {
+		aborters.Go(func() { f.abort(requesting) })
+	}
 	requesters.Wait()
 	requestsOver()
+	aborters.Wait()
 	<-chaosOver
+	if f.aborts {
+		// What was withdrawn last may have left a module behind its data.
+		f.requestAll(ctx)
+	}
 	f.awaitQuiet(ctx)
 }
 
@@ -280,6 +311,33 @@ func (f *field) torment(ctx context.Context) {
 	each.Wait()
 }
 
+// abort aborts what is under way, again and again.
+func (f *field) abort(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, rand.IntN(25))
+		var pipeline uuid.UUID
+		err := f.pool.QueryRow(ctx, `SELECT id FROM pipelines WHERE status = 'RUNNING' ORDER BY random() LIMIT 1`).Scan(&pipeline)
+		if err == nil {
+			_, err = f.ledger.Abort(ctx, f.pool, pipeline, aborter)
+		}
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, ledger.ErrBusy) && ctx.Err() == nil {
+			f.t.Error(err)
+		}
+	}
+}
+
+// requestAll requests every module once more.
+func (f *field) requestAll(ctx context.Context) {
+	for m := range f.modules {
+		if err := postgres.InTx(ctx, f.pool, 10, func(tx pgx.Tx) error {
+			_, err := f.requestOf(ctx, tx, 1+m)
+			return err
+		}); err != nil {
+			f.t.Error(err)
+		}
+	}
+}
+
 func pause(ctx context.Context, ms int) {
 	select {
 	case <-ctx.Done():
@@ -338,6 +396,11 @@ func (f *field) oneRequest(ctx context.Context, tx pgx.Tx) ([]ledger.Ticket, err
 	if rand.IntN(4) == 0 {
 		modules = append(modules, 1+first%f.modules)
 	}
+	return f.requestOf(ctx, tx, modules...)
+}
+
+// requestOf changes data of these modules and requests them, in one batch.
+func (f *field) requestOf(ctx context.Context, tx pgx.Tx, modules ...int) ([]ledger.Ticket, error) {
 	b := ledger.Batch{By: tester, Pipeline: uuid.New()}
 	for _, m := range modules {
 		if _, err := tx.Exec(ctx, `INSERT INTO field_entry VALUES ($1, $2)`, m, rand.IntN(1000)); err != nil {
@@ -357,7 +420,7 @@ func (f *field) oneRequest(ctx context.Context, tx pgx.Tx) ([]ledger.Ticket, err
 		return nil, err
 	}
 	for _, t := range tickets {
-		if _, err := tx.Exec(ctx, `INSERT INTO field_request VALUES (pg_current_xact_id(), $1, $2)`, t.Scope.String(), t.JobID); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO field_request VALUES (pg_current_xact_id(), $1, $2, $3)`, t.Scope.String(), t.JobID, b.Pipeline); err != nil {
 			return nil, err
 		}
 	}
@@ -387,7 +450,8 @@ func (f *field) awaitQuiet(ctx context.Context) {
 	}
 }
 
-// check is what must hold at the end; each query returns one line per violation.
+// check is what must hold at the end; each query returns one line per violation. What its own
+// pipeline's abort withdrew is nobody's any more.
 var checks = map[string]string{
 	"request not covered by a run of its job that began after its commit": `
 WITH RECURSIVE heir (request, job_id) AS (
@@ -397,15 +461,19 @@ WITH RECURSIVE heir (request, job_id) AS (
 SELECT format('%s, job %s', r.scope, r.job_id)
   FROM field_request r
  WHERE NOT EXISTS (SELECT FROM heir h JOIN field_run u ON u.job_id = h.job_id
-                    WHERE h.request = r.ctid AND pg_visible_in_snapshot(r.xid, u.saw))`,
+                    WHERE h.request = r.ctid AND pg_visible_in_snapshot(r.xid, u.saw))
+   AND NOT EXISTS (SELECT FROM pipelines p WHERE p.id = r.pipeline AND p.aborted_at IS NOT NULL)`,
 	"recalculation whose result no later aggregation has seen": `
 SELECT format('job %s', u.job_id)
   FROM field_run u JOIN data_ingestion_jobs j ON j.id = u.job_id AND j.job_type = 'emission_recalc'
  WHERE NOT EXISTS (SELECT FROM field_run a JOIN data_ingestion_jobs k ON k.id = a.job_id AND k.job_type = 'aggregation'
-                    WHERE k.module_type_id = j.module_type_id AND pg_visible_in_snapshot(u.xid, a.saw))`,
+                    WHERE k.module_type_id = j.module_type_id AND pg_visible_in_snapshot(u.xid, a.saw))
+   AND EXISTS (SELECT FROM pipeline_jobs m JOIN pipelines p ON p.id = m.pipeline_id WHERE m.job_id = j.id AND p.aborted_at IS NULL)`,
 	"job still active": `SELECT format('job %s is %s', id, state) FROM data_ingestion_jobs WHERE state <> 'FINISHED'`,
 	"job that did not end well": `
-SELECT format('job %s: %s', id, status_message) FROM data_ingestion_jobs WHERE result <> 'SUCCESS' AND superseded_by IS NULL`,
+SELECT format('job %s: %s', id, status_message) FROM data_ingestion_jobs j WHERE result <> 'SUCCESS' AND superseded_by IS NULL
+   AND NOT EXISTS (SELECT FROM pipeline_jobs m JOIN pipelines p ON p.id = m.pipeline_id WHERE m.job_id = j.id
+                    HAVING count(*) = count(*) FILTER (WHERE p.aborted_at IS NOT NULL))`,
 	"run kept by a worker that did not hold the job": `
 SELECT format('job %s by %s', u.job_id, u.token) FROM field_run u JOIN data_ingestion_jobs j ON j.id = u.job_id
  WHERE u.token IS DISTINCT FROM j.locked_by OR j.result <> 'SUCCESS'`,
@@ -414,7 +482,8 @@ SELECT format('job %s by %s', u.job_id, u.token) FROM field_run u JOIN data_inge
 SELECT format('module %s: %s, data says %s', e.module, t.value, sum(e.value))
   FROM field_entry e LEFT JOIN field_total t ON t.module = e.module
  GROUP BY e.module, t.value HAVING t.value IS DISTINCT FROM sum(e.value)`,
-	"pipeline that is not SUCCESS": `SELECT format('%s is %s', id, status) FROM pipelines WHERE status <> 'SUCCESS'`,
+	"pipeline that is not SUCCESS":     `SELECT format('%s is %s', id, status) FROM pipelines WHERE status <> 'SUCCESS' AND aborted_at IS NULL`,
+	"aborted pipeline that looks well": `SELECT format('%s is %s', id, status) FROM pipelines WHERE status NOT IN ('FAILED', 'PARTIAL') AND aborted_at IS NOT NULL`,
 }
 
 func (f *field) faults() []string {

@@ -16,6 +16,8 @@
 //	  joins ───────┘ ▲                │
 //	                 └─ release, reap ┘  or, where another job waits already: superseded by that one
 //
+//	abort ends what waits or runs, with ERROR, if nobody but the aborted pipeline wants it
+//
 // Its rules:
 //
 //   - A request creates the waiting job or joins it. It never joins the running one, which may have
@@ -40,13 +42,18 @@
 //     scope nor its latest success, nor what anything refers to.
 //   - A pipeline is a member of the jobs it created, of those it joined, of the aggregations that
 //     follow from either, and of the job that superseded one of these. It is done when they all are.
+//   - An abort withdraws the requests of one pipeline and of nobody else: a job that another one wants too,
+//     or somebody without a pipeline, goes on for them ([Ledger.Abort]). The aborted pipeline is done at
+//     once, and failed; it stays a member, but wants nothing, unless it requests again.
 //
 // # Locks
 //
 // In this order: the scopes' doors, by number; rows of waiting jobs, in scope order; pipelines, by
 // id; their memberships; at last, in a finish, the row of its own running job. A request
-// reaches only its one pipeline, and no row of a running job. One batch and one finish, and two
-// finishes, therefore cannot deadlock with each other. Who gives a job back locks that row first,
+// reaches only its one pipeline, and no row of a running job. One batch and one finish, two
+// finishes, and an abort with any of them therefore cannot deadlock with each other. An abort
+// finds by its pipeline which doors it needs, takes them, and starts over if it has a job behind
+// another one by then. Who gives a job back locks that row first,
 // then its pipelines: it can meet the finish of the same claim only, after the end of its lease,
 // and whichever of the two PostgreSQL ends, the fence stands.
 //
@@ -71,6 +78,7 @@
 //	run loses its worker too often       FINISHED with ERROR, after max_attempts
 //	commit with an unknown outcome       the fence tells: committed, or given back
 //	calculation fails                    FINISHED with ERROR; never tried again by itself
+//	whoever aborts dies before commit    nothing was aborted; a run that was told to end is given back
 //	reaper dies                          any other does the same; reaping twice changes nothing
 //	Redis is lost                        nothing of the record; signals are sent again
 //	another program writes the table     its claims are reaped after [ForeignLease]; rows without a scope are nobody's

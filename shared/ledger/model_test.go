@@ -34,6 +34,8 @@ type modelJob struct {
 	seq        int
 	superseded int64
 	members    map[uuid.UUID]bool
+	// unnamed: somebody without a pipeline wants it too.
+	unnamed bool
 	// heldTooLong: its request is longer ago than max_hold.
 	heldTooLong bool
 }
@@ -63,6 +65,8 @@ type model struct {
 	// claims are all that were ever given, the lost ones too.
 	claims []*ledger.Claim
 	holder map[int64]*ledger.Claim
+	// aborted are what the aborts of pipelines came to, as long as they stand.
+	aborted map[uuid.UUID]ledger.Aborted
 }
 
 const maxAttempts = 3
@@ -89,7 +93,7 @@ func (m *model) in(s job.Scope, running bool) *modelJob {
 func (m *model) inTx(do func(tx pgx.Tx) error) error { return pgx.BeginFunc(m.ctx, m.db.pool, do) }
 
 // request is the expected answer to a request: which ticket, given the id of a new job.
-func (m *model) request(t *rapid.T, s job.Scope, f job.Filter, got ledger.Ticket, members map[uuid.UUID]bool) {
+func (m *model) request(t *rapid.T, s job.Scope, f job.Filter, got ledger.Ticket, members map[uuid.UUID]bool, unnamed bool) {
 	j := m.in(s, false)
 	if created := j == nil; got.Created != created || got.Scope != s {
 		t.Fatalf("request %s: %+v, want created %t", s, got, created)
@@ -106,6 +110,7 @@ func (m *model) request(t *rapid.T, s job.Scope, f job.Filter, got ledger.Ticket
 	}
 	j.filter = j.filter.Union(f)
 	maps.Copy(j.members, members)
+	j.unnamed = j.unnamed || unnamed
 }
 
 func (m *model) Request(t *rapid.T) {
@@ -114,6 +119,7 @@ func (m *model) Request(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "with pipeline") > 0 {
 		b.Pipeline = rapid.SampledFrom(m.pipelines).Draw(t, "pipeline")
 		members[b.Pipeline] = true
+		delete(m.aborted, b.Pipeline)
 	}
 	folded := map[job.Scope]job.Filter{}
 	for range rapid.IntRange(1, 3).Draw(t, "requests") {
@@ -137,7 +143,7 @@ func (m *model) Request(t *rapid.T) {
 		t.Fatalf("request: %v, %v", tickets, err)
 	}
 	for _, ticket := range tickets {
-		m.request(t, ticket.Scope, folded[ticket.Scope], ticket, members)
+		m.request(t, ticket.Scope, folded[ticket.Scope], ticket, members, len(members) == 0)
 	}
 }
 
@@ -234,7 +240,7 @@ func (m *model) Finish(t *rapid.T) {
 		if len(tickets) != 1 {
 			t.Fatalf("finish of %s: tickets %v", j, tickets)
 		}
-		m.request(t, j.scope.Aggregation(), nil, tickets[0], j.members)
+		m.request(t, j.scope.Aggregation(), nil, tickets[0], j.members, j.unnamed)
 	}
 }
 
@@ -266,6 +272,7 @@ func (m *model) gaveBack(t *rapid.T, j *modelJob, counts bool, fate ledger.Fate,
 		j.state, j.result, j.superseded = job.Finished, job.Error, other.id
 		other.filter = other.filter.Union(j.filter)
 		maps.Copy(other.members, j.members)
+		other.unnamed = other.unnamed || j.unnamed
 		m.wantTickets(t, tickets, other)
 	case attempts >= maxAttempts:
 		want = ledger.Abandoned
@@ -322,33 +329,99 @@ func (m *model) ExpireAndReap(t *rapid.T) {
 	}
 }
 
-func (m *model) AdvanceHold(t *rapid.T) {
-	s := rapid.SampledFrom(m.scopes).Draw(t, "scope")
-	j := m.in(s, false)
-	if j == nil {
-		t.Skip("nothing waits")
+func (m *model) Abort(t *rapid.T) {
+	p := rapid.SampledFrom(m.pipelines).Draw(t, "pipeline")
+	foreseen, err := m.db.ForeseeAbort(m.ctx, m.db.pool, p)
+	if err != nil {
+		t.Fatal(err)
 	}
-	m.db.exec(`UPDATE data_ingestion_jobs SET requested_at = requested_at - $1::interval WHERE id = $2`, ledger.DefaultMaxHold, j.id)
-	j.heldTooLong = true
+	got, err := m.db.Abort(m.ctx, m.db.pool, p, aborter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before, ok := m.aborted[p]; ok {
+		if got.Outcome != ledger.AbortedBefore || got.Status != before.Status || fmt.Sprint(outcomes(got.Jobs)) != fmt.Sprint(outcomes(before.Jobs)) {
+			t.Fatalf("aborted again: %+v, want %+v", got, before)
+		}
+		return
+	}
+	want := map[int64]ledger.JobAbort{}
+	var freed []job.Scope
+	status := m.abortedStatus(p)
+	for _, j := range m.jobs {
+		if !j.members[p] || j.state == job.Finished {
+			continue
+		}
+		want[j.id] = ledger.AbortEnded
+		for o := range j.members {
+			if _, aborted := m.aborted[o]; o != p && !aborted || j.unnamed {
+				want[j.id] = ledger.AbortShared
+			}
+		}
+		if want[j.id] == ledger.AbortEnded {
+			j.state, j.result = job.Finished, job.Error
+			delete(m.holder, j.id)
+			freed = append(freed, j.scope)
+			if j.scope.Type == job.EmissionRecalc {
+				freed = append(freed, j.scope.Aggregation())
+			}
+		}
+	}
+	if len(want) == 0 {
+		if got.Outcome != ledger.AbortTooLate {
+			t.Fatalf("abort of what is done: %+v", got)
+		}
+		return
+	}
+	if got.Outcome != ledger.AbortDone || got.Status != status || !maps.Equal(outcomes(got.Jobs), want) || !maps.Equal(outcomes(foreseen), want) {
+		t.Fatalf("abort of %s: %+v, foreseen %v, want %s and %v", p, got, foreseen, status, want)
+	}
+	var next []*modelJob
+	for _, s := range freed {
+		if j := m.in(s, false); j != nil && !slices.Contains(next, j) {
+			next = append(next, j)
+		}
+	}
+	m.wantTickets(t, got.Tickets, next...)
+	m.aborted[p] = got
+}
+
+// AdvanceHold lets the time pass that an aggregation is held at most.
+func (m *model) AdvanceHold(*rapid.T) {
+	m.db.exec(`UPDATE data_ingestion_jobs SET requested_at = requested_at - $1::interval, started_at = started_at - $1::interval,
+		finished_at = finished_at - $1::interval WHERE year = $2`, ledger.DefaultMaxHold, m.year)
+	for _, j := range m.jobs {
+		j.heldTooLong = true
+	}
 }
 
 // status is what a pipeline should say.
 func (m *model) status(p uuid.UUID) ledger.Status {
+	if a, ok := m.aborted[p]; ok {
+		return a.Status
+	}
+	return m.tallied(p, false)
+}
+
+// abortedStatus is what it should say if it were aborted now: what is active counts as failed.
+func (m *model) abortedStatus(p uuid.UUID) ledger.Status { return m.tallied(p, true) }
+
+func (m *model) tallied(p uuid.UUID, activeFailed bool) ledger.Status {
 	var jobs, active, errs, roots, rootErrs int
 	for _, j := range m.jobs {
 		if !j.members[p] || j.superseded != 0 {
 			continue
 		}
 		jobs++
-		failed := j.result == job.Error
-		if j.state != job.Finished {
-			active++
-		} else if failed {
+		failed := j.state == job.Finished && j.result == job.Error || j.state != job.Finished && activeFailed
+		if failed {
 			errs++
+		} else if j.state != job.Finished {
+			active++
 		}
 		if j.scope.Type == job.EmissionRecalc {
 			roots++
-			if failed && j.state == job.Finished {
+			if failed {
 				rootErrs++
 			}
 		}
@@ -430,14 +503,14 @@ func TestLedgerFollowsItsModel(t *testing.T) {
 	year := 2000
 	rapid.Check(t, func(t *rapid.T) {
 		year++ // The jobs of one play are those of a year.
-		m := &model{ctx: db.ctx, db: db, year: year, holder: map[int64]*ledger.Claim{},
+		m := &model{ctx: db.ctx, db: db, year: year, holder: map[int64]*ledger.Claim{}, aborted: map[uuid.UUID]ledger.Aborted{},
 			scopes: []job.Scope{job.RecalcOf(2, 20, year), job.RecalcOf(2, 21, year), job.AggregationOf(2, year), job.RecalcOf(3, 30, year)}}
 		for range 3 {
 			m.pipelines = append(m.pipelines, db.open(job.EmissionRecalc))
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"request": m.Request, "claim": m.Claim, "claim more": m.Claim, "renew": m.Renew, "finish": m.Finish,
-			"release": m.Release, "forfeit": m.Forfeit, "expire and reap": m.ExpireAndReap, "advance hold": m.AdvanceHold, "": m.check,
+			"release": m.Release, "forfeit": m.Forfeit, "expire and reap": m.ExpireAndReap, "advance hold": m.AdvanceHold, "abort": m.Abort, "": m.check,
 		})
 	})
 }

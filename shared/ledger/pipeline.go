@@ -57,10 +57,11 @@ SELECT @pipeline, j.id FROM data_ingestion_jobs j
  WHERE j.id = ANY (@jobs) AND j.pipeline_id IS DISTINCT FROM @pipeline
     ON CONFLICT DO NOTHING`
 
-// reopen says that a pipeline which looked done (a load is, before its requests) is not. It
+// reopen says that a pipeline which looked done (a load is, before its requests) is not, nor
+// aborted: whoever requests wants something. It
 // locks the row in any case: a job of the pipeline that ends meanwhile does not see this
 // request, so it may settle the status only after the commit.
-const reopen = `UPDATE pipelines SET status = 'RUNNING', finished_at = NULL WHERE id = @pipeline`
+const reopen = `UPDATE pipelines SET status = 'RUNNING', finished_at = NULL, aborted_at = NULL WHERE id = @pipeline`
 
 // join makes the pipeline a member of the jobs that cover its requests, and records who asked.
 func join(ctx context.Context, tx pgx.Tx, b Batch, tickets []Ticket) error {

@@ -19,7 +19,7 @@ type Notice struct {
 }
 
 // listNews finds the notices that people or workers still need, by their place: of a job that waits
-// or runs, or of one that failed while no later one of its scope has come to an end. Either
+// or runs, or of one that failed, and was not aborted, while no later one of its scope has come to an end. Either
 // kind of scope has an index that begins with its latest jobs.
 const listNews = `
 WITH noticed AS (
@@ -33,6 +33,7 @@ SELECT DISTINCT n.place
   JOIN data_ingestion_jobs j ON j.id = n.id
  WHERE j.state IS DISTINCT FROM 'FINISHED'
     OR j.result = 'ERROR' AND j.superseded_by IS NULL
+       AND NOT EXISTS (SELECT FROM pipeline_aborts a WHERE a.job_id = j.id AND a.outcome = 'ended')
        AND NOT (j.job_type = 'aggregation' AND EXISTS (
                SELECT FROM data_ingestion_jobs later
                 WHERE later.job_type = 'aggregation' AND later.module_type_id = j.module_type_id AND later.year = j.year
@@ -44,7 +45,7 @@ SELECT DISTINCT n.place
                   AND later.id > j.id AND later.state = 'FINISHED' AND later.superseded_by IS NULL))`
 
 // Settled reports for each notice whether it is of no use to anybody any more: its jobs ended well,
-// were taken over, are no longer in the record, or failed before another job of their scope ended.
+// were taken over, were aborted, are no longer in the record, or failed before another job of their scope ended.
 func (l *Ledger) Settled(ctx context.Context, db postgres.Querier, notices []Notice) ([]bool, error) {
 	jobs, pipelines := make([]int64, len(notices)), make([]*uuid.UUID, len(notices))
 	settled := make([]bool, len(notices))

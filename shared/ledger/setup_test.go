@@ -26,6 +26,18 @@ var (
 // tester asks in every test.
 var tester = ledger.Origin{Actor: "tester", Via: ledger.ViaCLI, RequestID: "test"}
 
+// aborter aborts in every test.
+var aborter = ledger.Origin{Actor: "ada", Via: ledger.ViaCLI, Reason: "wrong file", RequestID: "test"}
+
+// outcomes are what became of each job of an abort.
+func outcomes(jobs []ledger.AbortedJob) map[int64]ledger.JobAbort {
+	m := map[int64]ledger.JobAbort{}
+	for _, j := range jobs {
+		m[j.JobID] = j.Outcome
+	}
+	return m
+}
+
 // lease is longer than any test: leases expire by SQL.
 const lease = time.Hour
 

@@ -17,9 +17,10 @@ const (
 	StatusRunning Status = "RUNNING"
 	// StatusSuccess means every job is finished, none in [job.Error].
 	StatusSuccess Status = "SUCCESS"
-	// StatusFailed means the root ended in [job.Error].
+	// StatusFailed means the root ended in [job.Error], or the pipeline was aborted before it ended.
 	StatusFailed Status = "FAILED"
-	// StatusPartial means the root stands, a later job ended in [job.Error].
+	// StatusPartial means the root stands, a later job ended in [job.Error], or was active when the
+	// pipeline was aborted.
 	StatusPartial Status = "PARTIAL"
 )
 
@@ -37,7 +38,7 @@ SELECT p.id FROM pipelines p
    FOR NO KEY UPDATE`
 
 // tallyPipelines counts the jobs of the locked pipelines. A job that was taken over by
-// another is history, not a member. The members are asked for by themselves: from the
+// another is history, not a member. An aborted pipeline is left out: its jobs are others'. The members are asked for by themselves: from the
 // pipelines alone the planner does not find its way into the view, and joins all jobs there ever were.
 const tallyPipelines = `
 SELECT p.id,
@@ -45,6 +46,7 @@ SELECT p.id,
        count(*) FILTER (WHERE j.state IS DISTINCT FROM 'FINISHED') AS active,
        count(*) FILTER (WHERE j.state = 'FINISHED' AND j.result = 'ERROR') AS errors,
        count(*) FILTER (WHERE root) AS roots,
+       count(*) FILTER (WHERE root AND j.state IS DISTINCT FROM 'FINISHED') AS active_roots,
        count(*) FILTER (WHERE root AND j.state = 'FINISHED' AND j.result = 'ERROR') AS root_errors,
        count(*) FILTER (WHERE j.job_type = 'emission_recalc') AS recalcs,
        min(j.started_at) AS started_at,
@@ -54,19 +56,25 @@ SELECT p.id,
   JOIN pipeline_jobs m ON m.pipeline_id = p.id
   JOIN data_ingestion_jobs j ON j.id = m.job_id AND j.superseded_by IS NULL
  CROSS JOIN LATERAL (SELECT coalesce(j.job_type = p.kind, false) AS root) r
- WHERE p.id = ANY (@pipelines) AND m.pipeline_id = ANY (@pipelines)
+ WHERE p.id = ANY (@pipelines) AND m.pipeline_id = ANY (@pipelines) AND p.aborted_at IS NULL
  GROUP BY p.id`
 
 // tally is what the status of a pipeline depends on.
 type tally struct {
-	ID                uuid.UUID
-	Jobs, Active      int
-	Errors            int
-	Roots, RootErrors int
-	Recalcs           int
-	StartedAt         *time.Time
-	FinishedAt        *time.Time
-	LastError         *string
+	ID                             uuid.UUID
+	Jobs, Active, Errors           int
+	Roots, ActiveRoots, RootErrors int
+	Recalcs                        int
+	StartedAt                      *time.Time
+	FinishedAt                     *time.Time
+	LastError                      *string
+}
+
+// aborted counts what is active as failed.
+func (t tally) aborted() tally {
+	t.Errors, t.Active = t.Errors+t.Active, 0
+	t.RootErrors, t.ActiveRoots = t.RootErrors+t.ActiveRoots, 0
+	return t
 }
 
 // statusOf decides the status from the counts. With several roots, FAILED means that
@@ -89,6 +97,11 @@ UPDATE pipelines
    SET status = @status, job_count = @jobs, error_count = @errors, expected_recalc = @recalcs,
        started_at = @started_at, finished_at = @finished_at, last_error = @last_error, updated_at = clock_timestamp()
  WHERE id = @id`
+
+func settleArgs(t tally) pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{"id": t.ID, "status": statusOf(t), "jobs": t.Jobs, "errors": t.Errors,
+		"recalcs": t.Recalcs, "started_at": t.StartedAt, "finished_at": t.FinishedAt, "last_error": t.LastError}
+}
 
 // lockPipelinesOf locks the pipelines of a job, and returns them.
 func lockPipelinesOf(ctx context.Context, tx pgx.Tx, jobID int64) ([]uuid.UUID, error) {
@@ -129,12 +142,10 @@ func settle(ctx context.Context, tx pgx.Tx, jobID int64, ids []uuid.UUID) error 
 	}
 	batch := &pgx.Batch{}
 	for _, t := range tallies {
-		status := statusOf(t)
-		if !status.Done() {
+		if !statusOf(t).Done() {
 			t.FinishedAt = nil
 		}
-		batch.Queue(settlePipeline, pgx.StrictNamedArgs{"id": t.ID, "status": status, "jobs": t.Jobs, "errors": t.Errors,
-			"recalcs": t.Recalcs, "started_at": t.StartedAt, "finished_at": t.FinishedAt, "last_error": t.LastError})
+		batch.Queue(settlePipeline, settleArgs(t))
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fail(err)

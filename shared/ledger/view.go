@@ -35,6 +35,8 @@ type Job struct {
 	FinishedAt    *time.Time `json:"finished_at"`
 	Pipeline      *uuid.UUID `json:"pipeline_id"`
 	SupersededBy  *int64     `json:"superseded_by"`
+	// Aborted: it ended because its pipeline was aborted.
+	Aborted bool `json:"aborted"`
 }
 
 // Finished reports whether the job has come to its end, well or not.
@@ -46,7 +48,8 @@ func (j Job) Failed() bool { return j.Result != nil && *j.Result == string(job.E
 const jobColumns = `j.id, coalesce(j.job_type, '') AS type, j.module_type_id AS module_type, j.data_entry_type_id AS data_entry_type,
        j.year, coalesce(j.state::text, '') AS state, j.result::text AS result, j.status_message AS message,
        j.progress_done AS done, j.progress_total AS total, j.attempts, j.locked_by, j.requested_at, j.started_at,
-       j.finished_at, j.pipeline_id AS pipeline, j.superseded_by`
+       j.finished_at, j.pipeline_id AS pipeline, j.superseded_by,
+       EXISTS (SELECT FROM pipeline_aborts a WHERE a.job_id = j.id AND a.outcome = 'ended') AS aborted`
 
 const getJob = `SELECT ` + jobColumns + ` FROM data_ingestion_jobs j WHERE j.id = @id`
 

@@ -29,7 +29,7 @@ func (e *SchemaError) Error() string {
 }
 
 // NeededSchema is the newest migration this binary brings.
-const NeededSchema = 10
+const NeededSchema = 11
 
 // CheckSchema refuses a database that is older than this binary needs, or whose
 // dedup indexes are not what [job.DedupConfig] says, with a [*SchemaError]. A

@@ -202,7 +202,11 @@ func (r *replay) take(from state, s step, to state) {
 		for _, k := range from.workers {
 			if int(k.job) == j+1 && !from.holds(k) {
 				c := r.claims[token{s.a, k.epoch}]
-				if _, err := r.finishAs(c, job.Success); !errors.Is(err, ledger.ErrLost) {
+				result := job.Success
+				if from.finishWaits(j) {
+					result = job.Error // makes no follow-up
+				}
+				if _, err := r.finishAs(c, result); !errors.Is(err, ledger.ErrLost) {
 					r.fatalf("finish by a lost claim: %v", err)
 				}
 				if err := r.ledger.Renew(r.ctx, r.pool, c, 0, 0); !errors.Is(err, ledger.ErrLost) {
@@ -229,6 +233,8 @@ func (r *replay) take(from state, s step, to state) {
 		if fate == "" {
 			r.fatalf("the reaper found nothing to do")
 		}
+	case abortUnsignalled:
+		r.abort(from, j, to)
 	default:
 		r.fatalf("a step that the ledger does not have")
 	}
@@ -279,6 +285,24 @@ func (r *replay) finish(from state, j int, result job.Result, to state) {
 		if _, known := r.jobs[up]; !known || from.jobs[up].condition == absent {
 			r.jobs[up] = tickets[0].JobID
 		}
+	}
+}
+
+func (r *replay) abort(from state, i int, to state) {
+	a, err := r.ledger.Abort(r.ctx, r.pool, r.pipelines[i], ledger.Origin{Actor: "model", Via: ledger.ViaCLI, RequestID: "model", Reason: "a step"})
+	r.must(err)
+	want := map[int64]ledger.JobAbort{}
+	for j := range from.jobs {
+		if from.isActive(j) && from.jobs[j].members.has(i) {
+			want[r.jobs[j]] = map[bool]ledger.JobAbort{true: ledger.AbortEnded, false: ledger.AbortShared}[to.jobs[j].aborted]
+		}
+	}
+	got := map[int64]ledger.JobAbort{}
+	for _, j := range a.Jobs {
+		got[j.JobID] = j.Outcome
+	}
+	if a.Outcome != ledger.AbortDone || !maps.Equal(got, want) {
+		r.fatalf("abort: %s, %v, want %v", a.Outcome, got, want)
 	}
 }
 
@@ -334,6 +358,13 @@ func (r *replay) compare(s state) {
 	r.must(err)
 	if r.set(done) != s.done {
 		r.fatalf("pipelines done: %s, the model says %s", r.set(done), s.done)
+	}
+	rows, err = r.pool.Query(r.ctx, `SELECT id FROM pipelines WHERE id = ANY ($1) AND aborted_at IS NOT NULL AND status IN ('FAILED', 'PARTIAL')`, r.pipelines[:])
+	r.must(err)
+	aborted, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	r.must(err)
+	if r.set(aborted) != s.aborted {
+		r.fatalf("pipelines aborted, and failed: %s, the model says %s", r.set(aborted), s.aborted)
 	}
 }
 

@@ -25,9 +25,12 @@
 //	only the run that holds the job writes, together with the job's end
 //	a pipeline is not done before its jobs, and its request
 //	a wish (an operator's task) is in Redis or in the record
+//	an aborted pipeline is done for good, and wants nothing
 //	a job is given up only if something went wrong
 //	an accepted request is covered some day
 //	a pipeline is done some day
+//
+// An accepted request is one that was not withdrawn by the abort of its own pipeline.
 //
 // "Some day" supposes fairness: a step that stays possible for ever is taken, by worker,
 // relay, reaper, a requester's commit, the clock; a queue delivers what is in it. Faults,

@@ -49,6 +49,8 @@ const (
 	archiveOrphan
 	flush
 	holdOver
+	abort
+	abortUnsignalled
 )
 
 // texts say what a step is; the first number is whose, the second the signal's.
@@ -73,6 +75,7 @@ var texts = [...]string{
 	seeLost: "a reaper sees that job %d is lost", relay: "the relay signals job %d", seeWaiting: "a relay sees that job %d waits",
 	act: "a scheduler acts on what it saw of job %d", renumberLiving: "FAULT: the relay renumbers the signal of job %d while a worker has its task",
 	archiveOrphan: "asynq archives task %d.%d of a dead worker", flush: "FAULT: Redis is flushed", holdOver: "the hold of job %d is over",
+	abort: "the pipeline of requester %d is aborted", abortUnsignalled: "the pipeline of requester %d is aborted, and nobody signalled",
 }
 
 // step is one action.
@@ -214,6 +217,17 @@ func (n *nexts) requester(i int) {
 		w.signalAll(&s, i)
 		s.requesters[i] = signalled
 		n.add(signal, i, 0, c, s)
+	}
+	if s = n.from; w.aborts && (s.requesters[i] == accepted || s.requesters[i] == signalled) {
+		if tell, possible := w.abort(&s, i); possible {
+			n.add(abortUnsignalled, i, 0, unfair, s)
+			for _, j := range tell {
+				w.send(&s, j, s.jobs[j].seq)
+			}
+			if !w.recordOnly {
+				n.add(abort, i, 0, unfair, s)
+			}
+		}
 	}
 	if s = n.from; w.requesters[i].endless && (s.requesters[i] == accepted || s.requesters[i] == signalled) {
 		if w.ask(&s, i) {
@@ -370,7 +384,7 @@ func (w *world) kill(s *state, k int) {
 func (n *nexts) run(k int, mine class) {
 	w, from := n.w, n.from.workers[k]
 	j := int(from.job) - 1
-	good := n.from.holds(from)
+	good := n.from.holds(from) || w.is(abortsWithoutFence) && n.from.jobs[j].aborted
 	to := n.from
 	me := &to.workers[k]
 	if from.phase == halfway && n.from.jobs[j].condition == finished {

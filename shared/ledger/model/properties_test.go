@@ -9,6 +9,7 @@ const (
 	writesFenced    = "only the run that holds the job writes, together with the job's end"
 	pipelinesHonest = "a pipeline is not done before its jobs, and its request"
 	wishesVisible   = "a wish is in Redis or in the record"
+	abortsFinal     = "an aborted pipeline is done for good, and wants nothing"
 	healthyKept     = "a job is given up only if something went wrong"
 	requestsCovered = "an accepted request is covered some day"
 	pipelinesEnd    = "a pipeline is done some day"
@@ -18,7 +19,7 @@ const (
 func (w *world) invariants(s *state) string {
 	for j := range s.jobs {
 		r := &s.jobs[j]
-		if r.failed && r.successor == 0 && !w.errors && w.kinds == 0 {
+		if r.failed && !r.aborted && r.successor == 0 && !w.errors && w.kinds == 0 {
 			return healthyKept
 		}
 		if r.written != 0 && (r.condition != finished || r.written != r.epoch+1) {
@@ -44,7 +45,11 @@ func (w *world) invariants(s *state) string {
 		}
 	}
 	for i := range w.requesters {
-		if s.done.has(i) && (!s.isDone(i, -1) || s.isWanted(i)) {
+		if s.aborted.has(i) {
+			if !s.done.has(i) || s.isWanted(i) {
+				return abortsFinal
+			}
+		} else if s.done.has(i) && (!s.isDone(i, -1) || s.isWanted(i)) {
 			return pipelinesHonest
 		}
 		if s.requesters[i] == forgotten {
@@ -67,7 +72,7 @@ func (s *state) isWanted(pipeline int) bool {
 // eventually checks what must happen some day.
 func (g *graph) eventually() *violation {
 	for scope := range maxScopes {
-		for who := range followUp + 1 {
+		for who := range followUpOf(maxRequesters) {
 			if g.world.repeats(who) {
 				continue
 			}

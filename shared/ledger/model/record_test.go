@@ -179,21 +179,33 @@ func (w *world) finish(s *state, k worker, failed bool) (tell int) {
 		if failed {
 			tell = s.find(aggregation, waiting)
 		} else {
-			s.want(aggregation, followUp)
+			s.wantFollowUp(r.members &^ s.aborted)
 			if !w.is(followsUpInAnotherTransaction) {
 				tell = w.followUp(s, j)
 			}
 		}
 	}
 	if w.counts {
-		s.done &^= r.members
+		s.done &^= r.members &^ s.aborted
 		if failed || r.scope == aggregation {
 			s.done |= k.noted & r.members // otherwise the follow-up waits, and this transaction sees it
 		}
 	} else {
-		s.settle(j)
+		w.settle(s, j)
 	}
 	return tell
+}
+
+// wantFollowUp notes that these pipelines want what a recalculation wrote to be aggregated.
+func (s *state) wantFollowUp(members set) {
+	if members == 0 {
+		s.want(aggregation, followUp)
+	}
+	for i := range maxRequesters {
+		if members.has(i) {
+			s.want(aggregation, followUpOf(i))
+		}
+	}
 }
 
 // finishWaits says whether a requester that has inserted the follow-up keeps a finish waiting.
@@ -225,17 +237,17 @@ func (s *state) outcome(j int) {
 func (s *state) isDone(pipeline, except int) bool {
 	for j := range s.jobs {
 		r := &s.jobs[j]
-		if j != except && r.members.has(pipeline) && r.successor == 0 && (r.condition == waiting || r.condition == running) {
+		if j != except && r.members.has(pipeline) && r.successor == 0 && s.isActive(j) {
 			return false
 		}
 	}
 	return true
 }
 
-// settle brings the status of the job's pipelines up to date.
-func (s *state) settle(j int) {
+// settle brings the status of the job's pipelines up to date, but for those that are aborted.
+func (w *world) settle(s *state, j int) {
 	for p := range maxRequesters {
-		if !s.jobs[j].members.has(p) {
+		if !s.jobs[j].members.has(p) || s.aborted.has(p) && !w.is(settlesTheAborted) {
 			continue
 		}
 		s.done &^= just(p)
@@ -306,8 +318,55 @@ func (w *world) giveBack(s *state, j int, counts bool) (tell int) {
 		w.renumber(r)
 		tell = j
 	}
-	s.settle(j)
+	w.settle(s, j)
 	return tell
+}
+
+// abort is Ledger.Abort of pipeline i. It returns the jobs to be signalled.
+func (w *world) abort(s *state, i int) (tell []int, possible bool) {
+	for j := range s.jobs {
+		if r := &s.jobs[j]; s.isActive(j) && r.members.has(i) {
+			possible = true
+			if w.doorBlocked(s, int(r.scope)) && !w.is(abortsWithoutLocks) {
+				return nil, false
+			}
+		}
+	}
+	for _, k := range s.workers {
+		if k.phase == counted && s.jobs[k.job-1].members.has(i) {
+			return nil, false // that run has locked the pipeline
+		}
+	}
+	if !possible || s.aborted.has(i) {
+		return nil, false
+	}
+	for j := range s.jobs {
+		if r := &s.jobs[j]; s.isActive(j) && r.members.has(i) && (r.members&^s.aborted == just(i) || w.is(abortsForOthers)) {
+			if !w.is(abortsWithoutEndingTheSession) {
+				s.endSession(j, r.epoch)
+			}
+			*r = row{condition: finished, failed: true, aborted: true, scope: r.scope, creator: r.creator, joiners: r.joiners,
+				epoch: r.epoch + 1, seq: r.seq, members: r.members, tasks: r.tasks}
+		}
+	}
+	s.aborted |= just(i)
+	s.done |= just(i)
+	withdrawn := just(i) | just(followUpOf(i))
+	for scope := range s.wants {
+		s.wants[scope] &^= withdrawn
+	}
+	for j := range s.jobs {
+		s.jobs[j].sees &^= withdrawn
+		if s.jobs[j].condition == waiting {
+			tell = append(tell, j) // more than it would, which is harmless
+		}
+	}
+	return tell, true
+}
+
+// isActive says whether a job waits or runs.
+func (s *state) isActive(j int) bool {
+	return s.jobs[j].condition == waiting || s.jobs[j].condition == running
 }
 
 // renumber gives the job's next signal another task id.

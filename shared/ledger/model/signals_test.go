@@ -21,13 +21,13 @@ func (w *world) send(s *state, j int, seq uint8) {
 }
 
 // deliver hands a task to an idle worker. A task whose job failed goes to the archive, where
-// people see it; the worker looks at the scope of any other.
+// people see it; one whose job was aborted goes. The worker looks at the scope of any other.
 func (w *world) deliver(s *state, k *worker, j int, seq uint8) {
 	r := &s.jobs[j]
 	r.tasks[seq] = active
 	*k = worker{phase: looking, scope: r.scope, own: uint8(j) + 1, seq: seq}
 	if r.condition == finished && r.failed && r.successor == 0 {
-		k.phase, k.report = acking, true
+		k.phase, k.report = acking, !r.aborted
 	}
 	if w.is(readsBeforeClaim) {
 		k.noted = s.wants[r.scope]

@@ -27,8 +27,11 @@ const aggregation = 0
 // pipelines as well.
 type set uint8
 
-// followUp stands for all recalculations together, among those who want an aggregation.
+// Among those who want an aggregation, followUp stands for all recalculations that nobody is a member
+// of, followUpOf(i) for all those of pipeline i.
 const followUp = maxRequesters
+
+func followUpOf(i int) int { return maxRequesters + 1 + i }
 
 func just(i int) set         { return 1 << i }
 func (s set) has(i int) bool { return s&just(i) != 0 }
@@ -67,8 +70,10 @@ type row struct {
 	// queued: it waits as QUEUED, which only other programs write.
 	queued bool
 	failed bool
-	// epoch counts how often the job was given back. Job and epoch together stand for the
-	// claim's token.
+	// aborted: it ended because nobody wanted it any more.
+	aborted bool
+	// epoch counts how often the job was given back, or ended by an abort. Job and epoch together
+	// stand for the claim's token.
 	epoch    uint8
 	attempts uint8
 	seq      uint8
@@ -172,6 +177,8 @@ type state struct {
 	wants [maxScopes]set
 	// done are the pipelines whose status in the record says so.
 	done set
+	// aborted are the pipelines that want nothing any more.
+	aborted set
 	// locked are the scopes whose unique lock is taken in Redis. Only in a broken variant.
 	locked uint8
 	// faults are left to happen.
@@ -290,6 +297,11 @@ func (s set) String() string {
 	if s.has(followUp) {
 		names = append(names, "follow-up")
 	}
+	for i := range maxRequesters {
+		if s.has(followUpOf(i)) {
+			names = append(names, fmt.Sprintf("follow-up of %d", i))
+		}
+	}
 	return "{" + strings.Join(names, ",") + "}"
 }
 
@@ -305,7 +317,7 @@ func (s *state) String() string {
 		for _, flag := range []struct {
 			on   bool
 			name string
-		}{{r.queued, "QUEUED"}, {r.failed, "ERROR"}, {r.expired, "lease over"}, {r.holdOver, "hold over"}} {
+		}{{r.queued, "QUEUED"}, {r.failed, "ERROR"}, {r.aborted, "aborted"}, {r.expired, "lease over"}, {r.holdOver, "hold over"}} {
 			if flag.on {
 				b.WriteString(" " + flag.name)
 			}
@@ -352,6 +364,9 @@ func (s *state) String() string {
 	}
 	if s.done != 0 {
 		fmt.Fprintf(&b, "      pipelines done: %s\n", s.done)
+	}
+	if s.aborted != 0 {
+		fmt.Fprintf(&b, "      pipelines aborted: %s\n", s.aborted)
 	}
 	return b.String()
 }

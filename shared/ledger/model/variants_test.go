@@ -50,6 +50,15 @@ const (
 	handsNothingOver
 	// leavesRegardless: it does not mind that another worker, which may have found the scope busy, has the task.
 	leavesRegardless
+	// abortsForOthers: an abort ends every job of its pipeline, whoever wants it too.
+	abortsForOthers
+	// abortsWithoutLocks: it does not wait for requesters that have not committed.
+	abortsWithoutLocks
+	// abortsWithoutFence: the run of a job that it ended can still finish.
+	abortsWithoutFence
+	abortsWithoutEndingTheSession
+	// settlesTheAborted: the status of an aborted pipeline follows the jobs that it left to others.
+	settlesTheAborted
 )
 
 // variants say of each which property it breaks, and where; "" where it does no harm.
@@ -83,6 +92,11 @@ var variants = []struct {
 	{"a worker stays in a scope that is requested without end", staysInScope, recalcs, requestsCovered},
 	{"there is no relay, and a worker hands nothing over", relaysNever | handsNothingOver, one, requestsCovered},
 	{"there is no relay, and a worker hands over what another one has looked for", relaysNever | leavesRegardless, one, requestsCovered},
+	{"an abort ends a job that another pipeline wants", abortsForOthers, aborts, nothingLost},
+	{"an abort does not wait for a joiner's commit", abortsWithoutLocks, aborts, nothingLost},
+	{"the run of an aborted job is not fenced", abortsWithoutFence, aborts, writesFenced},
+	{"an aborted pipeline is settled by what it left to others", settlesTheAborted, aborts, abortsFinal},
+	{"an abort leaves the run that it ended its locks", abortsWithoutEndingTheSession, aborts, requestsCovered},
 	{"a signal is sent before the commit, without doors and relay", signalsBeforeCommit | joinsWithoutDoor | relaysNever, one, requestsCovered},
 
 	{"a signal is sent before the commit, without relay", signalsBeforeCommit | relaysNever, one, ""},

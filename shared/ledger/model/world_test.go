@@ -59,6 +59,8 @@ type world struct {
 	lossy bool
 	// counts: a finish that counts the jobs of its pipelines and its commit are two steps.
 	counts bool
+	// aborts: the pipeline of an accepted request may be aborted.
+	aborts bool
 	// hands is how many loops of schedulers look at the record in one step and act in another;
 	// with 0 both is one step.
 	hands int
@@ -119,11 +121,16 @@ var (
 	stream = world{name: "endless requests for a scope", requesters: []requester{{scopes: toA}, {scopes: toA, endless: true}, {scopes: toA, endless: true}}, workers: 1}
 	// recalcs has as many scopes that are requested without end as there are workers.
 	recalcs = world{name: "endless requests for a recalculation", requesters: []requester{{scopes: toA}, {scopes: toR1, endless: true}}, workers: 1}
+	aborts  = world{name: "one scope, aborts, any fault", requesters: one.requesters, workers: 2, aborts: true, faults: 1, kinds: anyFault &^ hasty}
+	// withdrawn has follow-ups of two pipelines of which either may be aborted.
+	withdrawn = world{name: "two requests for a recalculation, aborts", requesters: hold.requesters, workers: 2, diligent: true, aborts: true}
+	// abortable has an abort among finishes that count the jobs of its pipeline.
+	abortable = world{name: "two recalculations of one pipeline, aborts", requesters: batch.requesters, workers: 2, counts: true, errors: true, aborts: true}
 	// record is what the ledger can be compared with: no Redis, workers look whenever they like.
 	record = world{name: "the record alone", requesters: []requester{{scopes: toR1}, {scopes: toA}}, workers: 2,
-		faults: 1, kinds: stalled | stopped, recordOnly: true, errors: true, rollbacks: true}
+		faults: 1, kinds: stalled | stopped, recordOnly: true, errors: true, rollbacks: true, aborts: true}
 )
 
 func worlds() []world {
-	return []world{one, faulty, chain, hold, mixed, waits, batch, leaders, leading, wishes, stream, recalcs, record}
+	return []world{one, faulty, chain, hold, mixed, waits, batch, leaders, leading, wishes, stream, recalcs, aborts, withdrawn, abortable, record}
 }
