@@ -18,7 +18,7 @@ const (
 	request action = "request"
 	// report that the task's job failed, so that the task is archived where people see it.
 	report action = "report"
-	// ignore the task: its job is done.
+	// ignore the task: its job is done, or was aborted.
 	ignore action = "ignore"
 )
 
@@ -42,6 +42,8 @@ func decide(d signal.Delivery, incident signal.Incident, answer *signal.Answer, 
 		return look
 	case own.Failed() && runAgain && (d.JobID != 0 || names(incident, own)):
 		return request
+	case own.Aborted:
+		return ignore
 	case own.Failed():
 		return report
 	case runAgain:

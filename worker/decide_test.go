@@ -33,6 +33,8 @@ func TestDecide(t *testing.T) {
 	}
 	superseded := own(job.Finished, job.Error)
 	superseded.SupersededBy = &superseded.ID
+	aborted := own(job.Finished, job.Error)
+	aborted.Aborted = true
 
 	for name, tc := range map[string]struct {
 		d        signal.Delivery
@@ -49,8 +51,10 @@ func TestDecide(t *testing.T) {
 		"redelivered, job ended with a warning":        {ours, never, nil, own(job.Finished, job.Warning), look},
 		"our signal, job failed in another's hands":    {ours, never, nil, own(job.Finished, job.Error), report},
 		"our signal, job was superseded":               {ours, never, nil, superseded, look},
+		"our signal, job was aborted":                  {ours, never, nil, aborted, ignore},
 
 		"run again, job failed":             {ours, reported, nil, own(job.Finished, job.Error), request},
+		"run again, job was aborted":        {ours, reported, nil, aborted, request},
 		"run again, job succeeded":          {ours, reported, nil, own(job.Finished, job.Success), ignore},
 		"run again, job waits":              {ours, reported, nil, own(job.NotStarted, ""), look},
 		"run again, job was superseded":     {ours, reported, nil, superseded, look},

@@ -47,6 +47,8 @@ const (
 	endLost      = "lost"
 	endReleased  = "released"
 	endForfeited = "forfeited"
+	// endAborted: its pipeline was aborted.
+	endAborted = "aborted"
 	// endUnrecorded: the record does not say how the run ended, for the database stayed away or
 	// the job was no longer ours; after a commit whose answer was lost it may say SUCCESS.
 	endUnrecorded = "unrecorded"
@@ -135,7 +137,7 @@ func (m *metrics) showZeros() {
 			m.claims.WithLabelValues(t, string(s))
 		}
 		m.wait.WithLabelValues(t)
-		for _, e := range []string{endResult(job.Success), endResult(job.Warning), endResult(job.Error), endLost, endReleased, endForfeited, endUnrecorded} {
+		for _, e := range []string{endResult(job.Success), endResult(job.Warning), endResult(job.Error), endLost, endAborted, endReleased, endForfeited, endUnrecorded} {
 			m.runs.WithLabelValues(t, e)
 		}
 		m.processed.WithLabelValues(t)

@@ -56,8 +56,9 @@ func (w *Worker) run(ctx context.Context, conn postgres.Beginner, c *ledger.Clai
 		w.metrics.requested(fromFollowUp, tickets...)
 		w.signal(after, tickets)
 	case lost:
-		log.Warn("job lost, nothing of this run was kept", "took", took)
-		how = endLost
+		if how = w.lostBy(after, log, c, endLost); how == endLost {
+			log.Warn("job lost, nothing of this run was kept", "took", took)
+		}
 	case interrupted, dismissed, cutOff:
 		how = w.giveBack(after, log, c, end, err)
 	case broke:
@@ -136,8 +137,11 @@ func (w *Worker) fail(ctx context.Context, log *slog.Logger, c *ledger.Claim, be
 		return err
 	})
 	if err != nil {
-		log.Warn("the failure could not be recorded", "err", err)
-		return w.unrecorded(c, fencedFinish, err)
+		how := w.unrecorded(context.WithoutCancel(ctx), log, c, fencedFinish, err)
+		if how == endUnrecorded {
+			log.Warn("the failure could not be recorded", "err", err)
+		}
+		return how
 	}
 	w.signal(context.WithoutCancel(ctx), tickets)
 	return endResult(job.Error)
@@ -171,8 +175,11 @@ func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim
 		return err
 	})
 	if err != nil {
-		log.Warn("the job could not be given back, the reaper will", "err", err)
-		return w.unrecorded(c, fencedGiveBack, err)
+		how := w.unrecorded(ctx, log, c, fencedGiveBack, err)
+		if how == endUnrecorded {
+			log.Warn("the job could not be given back, the reaper will", "err", err)
+		}
+		return how
 	}
 	log.Info("job given back", "fate", fate, "because", cause)
 	w.signal(ctx, tickets)
@@ -180,11 +187,24 @@ func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, c *ledger.Claim
 }
 
 // unrecorded is the end of a run of which nothing could be written down.
-func (w *Worker) unrecorded(c *ledger.Claim, write string, err error) string {
-	if errors.Is(err, ledger.ErrLost) {
-		w.metrics.refused(c.Scope, write)
+func (w *Worker) unrecorded(ctx context.Context, log *slog.Logger, c *ledger.Claim, write string, err error) string {
+	if !errors.Is(err, ledger.ErrLost) {
+		return endUnrecorded
 	}
-	return endUnrecorded
+	w.metrics.refused(c.Scope, write)
+	return w.lostBy(ctx, log, c, endUnrecorded)
+}
+
+// lostBy is the end of a run whose job is no longer ours: aborted, which is nobody's fault, or otherwise.
+func (w *Worker) lostBy(ctx context.Context, log *slog.Logger, c *ledger.Claim, otherwise string) string {
+	ctx, cancel := context.WithTimeout(ctx, w.opts.Lease)
+	defer cancel()
+	message, err := w.ledger.AbortOf(ctx, w.control, c)
+	if err != nil || message == "" {
+		return otherwise
+	}
+	log.Info("job aborted, nothing of this run was kept", "message", message)
+	return endAborted
 }
 
 // persist tries again while the database is away or a lock is not to be had, until ctx ends.

@@ -151,6 +151,14 @@ func (f *field) send(tickets ...ledger.Ticket) {
 	f.must(f.sender.Send(f.ctx, tickets...))
 }
 
+// abort aborts the pipeline that made a job.
+func (f *field) abort(t ledger.Ticket) {
+	f.t.Helper()
+	_, err := f.ledger.Abort(f.ctx, f.pool, value[uuid.UUID](f, `SELECT pipeline_id FROM data_ingestion_jobs WHERE id = $1`, t.JobID),
+		ledger.Origin{Actor: "ada", Via: ledger.ViaCLI, Reason: "wrong file", RequestID: "test"})
+	f.must(err)
+}
+
 const patience = 30 * time.Second
 
 func (f *field) await(what string, holds func() bool) {

@@ -406,6 +406,72 @@ func TestAbortedJobStaysAborted(t *testing.T) {
 	f.wantCount(0, `SELECT count(*) FROM data`)
 }
 
+// An abort of its pipeline ends the run at once: it is no failure, and no worker is lost.
+func TestAbortEndsTheRun(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	f.work(&g.toy, &toy{}, func(o *worker.Options) { o.Lease, o.Heartbeat = time.Minute, 20*time.Second })
+	f.schedule()
+	ticket := f.request(planes)
+	f.send(ticket)
+	<-g.begun
+	f.abort(ticket)
+	f.awaitRuns(1, "aborted")
+	f.awaitNoTasks()
+	if got := f.job(ticket.JobID); got != "FINISHED ERROR aborted by ada: wrong file" {
+		t.Errorf("job is %s", got)
+	}
+	f.wantCount(0, `SELECT count(*) FROM data`)
+	f.wantCount(1, `SELECT count(*) FROM data_ingestion_jobs`)
+	// The scope is free.
+	f.send(f.request(planes))
+	<-g.begun
+	close(g.open)
+	f.await("the job and its aggregation are done", func() bool {
+		return value[int](f, `SELECT count(*) FROM data_ingestion_jobs WHERE result = 'SUCCESS'`) == 2
+	})
+}
+
+// Where the worker does not lose its session it learns it with its next renewal.
+func TestAbortIsLearntByTheHeartbeat(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	g := newGate()
+	g.then = func(ctx context.Context, tx pgx.Tx, _ *ledger.Claim) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL application_name = 'other'`); err != nil {
+			return err
+		}
+		g.begun <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	f.work(&g.toy, nil)
+	ticket := f.request(planes)
+	f.send(ticket)
+	<-g.begun
+	f.abort(ticket)
+	f.awaitRuns(1, "aborted")
+	f.awaitCounted(1, `tidemark_worker_fenced_writes_total{job_type="emission_recalc",write="renew"}`)
+	f.awaitNoTasks()
+}
+
+// The task of a job that waited when it was aborted goes, as soon as it is delivered.
+func TestTaskOfAnAbortedJobGoes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ticket := f.request(planes)
+	f.send(ticket)
+	f.abort(ticket)
+	recalc := &toy{}
+	f.work(recalc, nil)
+	f.awaitNoTasks()
+	f.awaitCounted(1, `tidemark_worker_tasks_total{action="ignore"}`)
+	if n := recalc.runs.Load(); n != 0 {
+		t.Errorf("%d runs", n)
+	}
+}
+
 // O-15: a run that loses its connection gives the job back at once, not after the lease.
 func TestCutConnectionForfeitsAndRunsAgain(t *testing.T) {
 	t.Parallel()

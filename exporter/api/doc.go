@@ -6,6 +6,7 @@
 //	GET  /v1/sync/pipelines                         pipelines, filtered and in pages
 //	GET  /v1/sync/pipelines/{id}                    one with its jobs
 //	GET  /v1/sync/pipelines/{id}/stream             the same, and again when it changes
+//	POST /v1/sync/pipelines/{id}/abort              ends what nobody else wants of it
 //	GET  /v1/sync/recalculation-status              which emissions are older than their factors
 //	GET  /v1/sync/overview                          every scope, and what is under way in it
 //	GET  /v1/sync/overview/stream                   the same, then what changes

@@ -74,9 +74,8 @@ type scheduledJob struct {
 
 // recalculate answers POST /v1/sync/recalculate-emissions/{module}[/{data_entry_type}].
 func (a *API) recalculate(w http.ResponseWriter, r *http.Request, c caller) error {
-	if wait := a.opts.Limiter.Take(c.Principal); wait > 0 {
-		w.Header().Set("Retry-After", seconds(wait))
-		return &refusal{http.StatusTooManyRequests, fmt.Sprintf("%s requests too often: try again in %s s", c.Name, seconds(wait))}
+	if err := a.limit(w, c); err != nil {
+		return err
 	}
 	want, err := a.wanted(w, r, c)
 	if err != nil {
@@ -92,14 +91,31 @@ func (a *API) recalculate(w http.ResponseWriter, r *http.Request, c caller) erro
 	a.metrics.requested(started)
 	if started.Replayed {
 		w.Header().Set(headerReplayed, "true")
-	} else if a.opts.Signals != nil {
-		// The request is recorded: that nobody could be woken costs time only, for the relay does it.
-		if err := a.opts.Signals.Send(ctx, started.Tickets...); err != nil {
-			a.opts.Logger.Warn("the workers could not be woken; the scheduler will do it", "request_id", c.requestID, "err", err)
-		}
+	} else {
+		a.signal(ctx, c, started.Tickets)
 	}
 	web.JSON(w, http.StatusAccepted, scheduledAnswerOf(want, started))
 	return nil
+}
+
+// limit refuses a caller who requests too often.
+func (a *API) limit(w http.ResponseWriter, c caller) error {
+	wait := a.opts.Limiter.Take(c.Principal)
+	if wait <= 0 {
+		return nil
+	}
+	w.Header().Set("Retry-After", seconds(wait))
+	return &refusal{http.StatusTooManyRequests, fmt.Sprintf("%s requests too often: try again in %s s", c.Name, seconds(wait))}
+}
+
+// signal wakes workers for what is recorded. That nobody could be woken costs time only, for the relay does it.
+func (a *API) signal(ctx context.Context, c caller, tickets []ledger.Ticket) {
+	if a.opts.Signals == nil || len(tickets) == 0 {
+		return
+	}
+	if err := a.opts.Signals.Send(ctx, tickets...); err != nil {
+		a.opts.Logger.Warn("the workers could not be woken; the scheduler will do it", "request_id", c.requestID, "err", err)
+	}
 }
 
 func scheduledAnswerOf(want wanted, started ledger.Started) scheduledAnswer {

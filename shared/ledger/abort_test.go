@@ -173,6 +173,13 @@ func TestAbortLeavesWhatSomebodyWithoutAPipelineWants(t *testing.T) {
 			b.finish(b.claim(planes), job.Success)
 			return travel
 		},
+		"followed from another program's": func(b *bundle, p uuid.UUID) job.Scope {
+			b.request(p, travel)
+			b.request(uuid.Nil, planes)
+			b.exec(`DELETE FROM job_requests WHERE pipeline_id IS NULL`)
+			b.finish(b.claim(planes), job.Success)
+			return travel
+		},
 		"followed from what superseded it": func(b *bundle, p uuid.UUID) job.Scope {
 			lost := b.request(uuid.Nil, planes)[0].JobID
 			b.claim(planes)
