@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -173,6 +174,13 @@ func TestMainJob(t *testing.T) {
 	}
 	ok("nothing has changed", "load", "factors", database, redis, "--type=plane", "--year=2025", file("factors_plane.csv"))
 	ok("emission_recalc plane 2025  created", "recalc", database, redis, "--module=professional_travel", "--year=2025", "--wait")
+	// For programs: how everything ended, what followed included, and nothing else.
+	ended := ok("", "recalc", database, redis, "--module=2", "--year=2025", "--wait", "-o", "json")
+	if want := regexp.MustCompile(`^\[{"pipeline_id":"[0-9a-f-]+","module_type_id":2,"year":2025,"status":"SUCCESS","jobs":\[` +
+		`{"job_id":\d+,"job_type":"emission_recalc","module_type_id":2,"data_entry_type_id":20,"year":2025,"outcome":"created","state":"FINISHED","result":"WARNING","status_message":"[^}]+"},` +
+		`{"job_id":\d+,"job_type":"aggregation","module_type_id":2,"data_entry_type_id":null,"year":2025,"outcome":"followed","state":"FINISHED","result":"SUCCESS","status_message":"[^}]+"}\]}\]\n$`); !want.MatchString(ended) {
+		t.Errorf("recalc --wait -o json: %s", ended)
+	}
 	ok("pipeline SUCCESS", "aggregate", database, redis, "--module=2", "--year=2025", "--wait")
 	ok("all 1 scopes are fresh", "stale", database)
 	if got := ok("", "stale", database, "-o", "json"); got != "[]\n" {
@@ -188,7 +196,11 @@ func TestMainJob(t *testing.T) {
 		}
 	}
 	exec(`INSERT INTO carbon_report_modules (module_type_id, status, carbon_report_id, stats) SELECT 5, 0, min(id), '[]' FROM carbon_reports`)
-	code, stdout, _ := tidemark(ctx, "aggregate", database, redis, "--module=2", "--year=2025", "--wait")
+	code, stdout, _ := tidemark(ctx, "aggregate", database, redis, "--module=2", "--year=2025", "--wait", "-o", "json")
+	if code != 1 || !strings.Contains(stdout, `"status":"FAILED"`) || !strings.Contains(stdout, `"result":"ERROR"`) {
+		t.Errorf("a failed aggregation: exit code %d\n%s", code, stdout)
+	}
+	code, stdout, _ = tidemark(ctx, "aggregate", database, redis, "--module=2", "--year=2025", "--wait")
 	if code != 1 || !strings.Contains(stdout, "pipeline FAILED") || !strings.Contains(stdout, "aggregate module type 5") {
 		t.Errorf("a failed aggregation: exit code %d\n%s", code, stdout)
 	}

@@ -13,6 +13,7 @@ import (
 	"tidemark/shared/catalog"
 	"tidemark/shared/freshness"
 	"tidemark/shared/job"
+	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 )
 
@@ -25,18 +26,34 @@ const completionScript = `_tidemark() {
 complete -o default -F _tidemark tidemark
 `
 
+// fishScript is the same for fish. Where nothing is proposed it is files.
+const fishScript = `function __tidemark
+    set -l request (commandline -opc)
+    set -l current (commandline -ct)
+    string match -q -- '-*' $current; and set -a request $current
+    set -l found ($request --generate-bash-completion 2>/dev/null)
+    if test (count $found) -gt 0
+        printf '%s\n' $found
+    else
+        __fish_complete_path $current
+    end
+end
+complete -c tidemark -f -a '(__tidemark)'
+`
+
 func completionCommand() *cli.Command {
-	script := func(before string) cli.ActionFunc {
+	script := func(text string) cli.ActionFunc {
 		return func(c *cli.Context) error {
-			_, err := fmt.Fprint(c.App.Writer, before+completionScript)
+			_, err := fmt.Fprint(c.App.Writer, text)
 			return err
 		}
 	}
 	return &cli.Command{
 		Name: "completion", Usage: "print what completes commands, modules and years in a shell",
 		Subcommands: []*cli.Command{
-			{Name: "bash", Usage: `source <(tidemark completion bash)`, Action: script("")},
-			{Name: "zsh", Usage: `source <(tidemark completion zsh)`, Action: script("autoload -U +X bashcompinit && bashcompinit\n")},
+			{Name: "bash", Usage: `source <(tidemark completion bash)`, Action: script(completionScript)},
+			{Name: "zsh", Usage: `source <(tidemark completion zsh)`, Action: script("autoload -U +X bashcompinit && bashcompinit\n" + completionScript)},
+			{Name: "fish", Usage: `tidemark completion fish | source`, Action: script(fishScript)},
 		},
 	}
 }
@@ -79,6 +96,8 @@ func complete(command *cli.Command) cli.BashCompleteFunc {
 				words, _ = declaredScopes(c)
 			case place[c.NArg()] == "YEAR":
 				_, words = declaredScopes(c)
+			case place[c.NArg()] == "PIPELINE":
+				words = activePipelines(c)
 			case place[c.NArg()] == "QUEUE":
 				for _, q := range job.Configs() {
 					words = append(words, q.Queue())
@@ -91,6 +110,25 @@ func complete(command *cli.Command) cli.BashCompleteFunc {
 		}
 		fmt.Fprintln(c.App.Writer, strings.Join(words, "\n"))
 	}
+}
+
+// activePipelines returns the latest pipelines under way, none where the database does not answer at once.
+func activePipelines(c *cli.Context) (ids []string) {
+	ctx, cancel := context.WithTimeout(c.Context, completionPatience)
+	defer cancel()
+	pool, err := postgres.Connect(ctx, postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark completion", MaxConns: 1})
+	if err != nil {
+		return nil
+	}
+	defer pool.Close()
+	page, err := ledger.New(ledger.DefaultMaxHold).Pipelines(ctx, pool, ledger.PipelineFilter{Status: ledger.StatusRunning, Limit: 50})
+	if err != nil {
+		return nil
+	}
+	for _, p := range page.Items {
+		ids = append(ids, p.ID.String())
+	}
+	return ids
 }
 
 // declaredScopes returns the modules and years that reports have. Where the database does not

@@ -16,7 +16,7 @@ func explainCommand() *cli.Command {
 		Name:      "explain",
 		ArgsUsage: "MODULE YEAR",
 		Usage:     "say why a module is stale in a year, down to the root, and what to do",
-		Flags:     []cli.Flag{databaseFlag(), formatFlag(formatText, formatJSON), olderThanFlag()},
+		Flags:     []cli.Flag{databaseFlag(), formatFlag(formatText, formatJSON), olderThanFlag(), holdFlag()},
 		Action:    explainScope,
 	}
 }
@@ -50,6 +50,7 @@ func explainScope(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	facts.MaxHold = c.Duration(flagMaxHold)
 	e := explain.Explain(facts)
 	if format == formatJSON {
 		return writeJSON(c.App.Writer, e)

@@ -23,6 +23,7 @@ const (
 	flagYear        = "year"
 	flagWait        = "wait"
 	flagOlderThan   = "older-than"
+	flagMaxHold     = "max-hold"
 	flagWatch       = "watch"
 	flagListen      = "web.listen-address"
 	flagWebConfig   = "web.config.file"

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,11 +20,21 @@ import (
 // followInterval is how often a followed pipeline is looked at.
 const followInterval = 250 * time.Millisecond
 
-// follow shows the jobs of pipelines until nothing of them is active any more. On a terminal
-// what is active is one line that changes; elsewhere each change of state is a line.
-// A database that is away for a moment is waited for: the jobs go on without us.
+// follow shows the jobs of pipelines until nothing of them is active any more, then how they ended. On
+// a terminal each that is active is a line that changes; elsewhere each change of state is a line.
 func follow(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, pipelines ...uuid.UUID) error {
-	v := &followView{c: c, live: isTerminal(c.App.Writer), seen: map[int64]string{}}
+	v := newFollowView(c.App.Writer)
+	states, err := await(c, record, pool, v, pipelines)
+	if err != nil {
+		return err
+	}
+	v.end(states)
+	return endOf(states)
+}
+
+// await returns the pipelines when nothing of them is active any more. A database that is away for
+// a moment is waited for: the jobs go on without us.
+func await(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, v *followView, pipelines []uuid.UUID) ([]ledger.PipelineState, error) {
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()
 	for {
@@ -32,15 +42,16 @@ func follow(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, pipelines
 		switch {
 		case c.Context.Err() != nil:
 			v.clear()
-			return errors.New("stopped waiting; the jobs go on, `tidemark jobs --pipeline " + pipelines[0].String() + "` shows them")
+			return nil, errors.New("stopped waiting; the jobs go on, `tidemark jobs --pipeline " + pipelines[0].String() + "` shows them")
 		case postgres.Unavailable(err):
-			v.status("the database is away: " + err.Error())
+			v.status(oneLine("the database is away: " + err.Error()))
 		case err != nil:
-			return err
+			v.clear()
+			return nil, err
 		default:
 			v.show(states)
 			if !slices.ContainsFunc(states, func(p ledger.PipelineState) bool { return !p.Status.Done() }) {
-				return v.end(states)
+				return states, nil
 			}
 		}
 		select {
@@ -64,52 +75,85 @@ func statesOf(c *cli.Context, record *ledger.Ledger, pool *pgxpool.Pool, pipelin
 
 // followView prints what changed.
 type followView struct {
-	c *cli.Context
+	w io.Writer
 	// live is true on a terminal.
 	live bool
 	// seen is the last state printed of each job.
 	seen map[int64]string
-	line string
+	// block is what stands below everything else on a terminal, and changes.
+	block []string
+}
+
+func newFollowView(w io.Writer) *followView {
+	return &followView{w: w, live: isTerminal(w), seen: map[int64]string{}}
 }
 
 func (v *followView) show(pipelines []ledger.PipelineState) {
-	var active []string
+	var ended, active []string
 	for _, j := range jobsOf(pipelines) {
 		state := j.State
 		if j.Finished() {
 			state = textOr(j.Result)
 		} else {
-			active = append(active, jobName(j)+" "+progressOf(j))
+			active = append(active, fmt.Sprintf("job %d  %s  %s", j.ID, jobName(j), progressOf(j)))
 		}
-		// What waits has been announced; what runs changes too often for lines on a terminal.
+		// What waits has been announced; what runs changes too often for lines that stay on a terminal.
 		if v.seen[j.ID] == state || !j.Finished() && (v.live || j.State != string(job.Running)) {
 			continue
 		}
 		v.seen[j.ID] = state
-		v.clear()
 		text := fmt.Sprintf("job %d  %s  %s", j.ID, jobName(j), state)
 		if j.Finished() && j.Message != nil {
 			text += "  " + *j.Message
 		}
-		fmt.Fprintln(v.c.App.Writer, text)
+		ended = append(ended, text)
 	}
-	v.status(strings.Join(active, ", "))
+	if len(ended) > 0 {
+		v.clear()
+	}
+	for _, text := range ended {
+		fmt.Fprintln(v.w, text)
+	}
+	v.status(active...)
 }
 
-// status replaces the changing line of a terminal.
-func (v *followView) status(line string) {
-	if !v.live || line == v.line {
+// status replaces the changing lines of a terminal, one for each job that waits or runs. Where they are
+// too many for it, the last one says how many more there are.
+func (v *followView) status(lines ...string) {
+	if !v.live {
+		return
+	}
+	columns, height := sizeOf(v.w)
+	var block []string
+	for i, line := range lines {
+		if room := max(height-2, 1); i == room && len(lines) > room {
+			block = append(block, fmt.Sprintf("and %d more", len(lines)-i))
+			break
+		}
+		block = append(block, cut(line, columns-1)) // a line that wraps could not be replaced
+	}
+	if slices.Equal(block, v.block) {
 		return
 	}
 	v.clear()
-	v.line = line
-	fmt.Fprint(v.c.App.Writer, oneLine(line))
+	v.block = block
+	for _, line := range block {
+		fmt.Fprintln(v.w, line)
+	}
+}
+
+// cut shortens a text to so many characters.
+func cut(text string, length int) string {
+	if r := []rune(text); len(r) > length {
+		return string(r[:max(length-1, 0)]) + "…"
+	}
+	return text
 }
 
 func (v *followView) clear() {
-	if v.line != "" {
-		fmt.Fprint(v.c.App.Writer, "\r\x1b[K")
-		v.line = ""
+	if len(v.block) > 0 {
+		fmt.Fprintf(v.w, "\x1b[%dA\r\x1b[J", len(v.block)) // up to its first line, and erase from there on
+		v.block = nil
 	}
 }
 
@@ -124,17 +168,23 @@ func jobsOf(pipelines []ledger.PipelineState) []ledger.Job {
 }
 
 // end says how the pipelines ended.
-func (v *followView) end(pipelines []ledger.PipelineState) error {
+func (v *followView) end(pipelines []ledger.PipelineState) {
 	v.clear()
+	for _, p := range pipelines {
+		if len(pipelines) > 1 {
+			fmt.Fprintf(v.w, "pipeline %s  %s\n", p.ID, p.Status)
+		} else {
+			fmt.Fprintf(v.w, "pipeline %s\n", p.Status)
+		}
+	}
+}
+
+// endOf is the command's own end after waiting.
+func endOf(pipelines []ledger.PipelineState) error {
 	bad := 0
 	for _, p := range pipelines {
 		if p.Status != ledger.StatusSuccess {
 			bad++
-		}
-		if len(pipelines) > 1 {
-			fmt.Fprintf(v.c.App.Writer, "pipeline %s  %s\n", p.ID, p.Status)
-		} else {
-			fmt.Fprintf(v.c.App.Writer, "pipeline %s\n", p.Status)
 		}
 	}
 	if bad == 0 {
@@ -145,10 +195,15 @@ func (v *followView) end(pipelines []ledger.PipelineState) error {
 
 func jobName(j ledger.Job) string { return scopeName(scopeOf(j)) }
 
-// scopeOf is what a job covers; a column that the row lacks is 0.
+// scopeOf is what a job covers.
 func scopeOf(j ledger.Job) job.Scope {
-	s := job.Scope{Type: job.Type(j.Type)}
-	for to, from := range map[*int]*int{&s.ModuleType: j.ModuleType, &s.DataEntryType: j.DataEntryType, &s.Year: j.Year} {
+	return scopeWith(job.Type(j.Type), j.ModuleType, j.DataEntryType, j.Year)
+}
+
+// scopeWith makes a scope of what a row has; a column that it lacks is 0.
+func scopeWith(t job.Type, module, dataEntryType, year *int) job.Scope {
+	s := job.Scope{Type: t}
+	for to, from := range map[*int]*int{&s.ModuleType: module, &s.DataEntryType: dataEntryType, &s.Year: year} {
 		if from != nil {
 			*to = *from
 		}

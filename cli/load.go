@@ -88,7 +88,7 @@ func load(c *cli.Context, from loader, o ingest.Options) error {
 		fmt.Fprintln(c.App.Writer, "nothing has changed, so nothing is recalculated")
 		return nil
 	}
-	printTickets(c, report.Pipeline, report.Tickets)
+	printTickets(c.App.Writer, report.Pipeline, report.Tickets)
 	if !c.Bool(flagWait) {
 		return nil
 	}

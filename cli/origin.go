@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
@@ -22,6 +23,8 @@ func reasonFlag() cli.Flag {
 func origin(c *cli.Context) ledger.Origin {
 	return ledger.Origin{Actor: account(), Via: ledger.ViaCLI, Reason: c.String(flagReason), RequestID: uuid.NewString()}
 }
+
+func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
 func account() string {
 	name := fmt.Sprintf("uid %d", os.Getuid()) // an account without a name, as in some containers

@@ -18,13 +18,14 @@ const flagStatus = "status"
 func pipelinesCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "pipelines",
-		Usage: "list what set jobs off and how far it is, newest first",
+		Usage: "list what set jobs off and how far it is, newest first; abort one",
 		Flags: []cli.Flag{databaseFlag(), formatFlag(formatTable, formatJSON, formatJSONL), moduleFlag(), yearFlag(),
 			&cli.StringFlag{Name: flagStatus, Usage: "only those in this `STATUS`: " + or(statuses())},
 			&cli.BoolFlag{Name: "failed", Usage: "only those that ended with a failed job"},
 			&cli.StringFlag{Name: "text", Usage: "only those with a job whose message has this `TEXT`"},
 			&cli.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` pipelines"}, watchFlag()},
-		Action: listPipelines,
+		Subcommands: []*cli.Command{abortPipelineCommand()},
+		Action:      listPipelines,
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -93,6 +94,7 @@ func requestFlags() []cli.Flag {
 		&cli.BoolFlag{Name: flagAllStale, Usage: "every module and year that is stale or has drifted; --module and --year narrow it"},
 		whyFlag(), olderThanFlag(), reasonFlag(), waitFlag(),
 		&cli.BoolFlag{Name: flagDryRun, Aliases: []string{"n"}, Usage: "say what would be requested, and request nothing"},
+		formatFlag(formatText, formatJSON),
 		&cli.BoolFlag{Name: flagYes, Usage: fmt.Sprintf("do not ask before %d modules and years or more are requested on a terminal", manyTargets)}}
 }
 
@@ -113,6 +115,10 @@ func request(c *cli.Context, scopesOf func(catalog.Module, int) ([]job.Scope, er
 		if err := need(c, flagModule, flagYear); err != nil {
 			return err
 		}
+	}
+	format, err := formatOf(c)
+	if err != nil {
+		return err
 	}
 	selected, err := selectionOf(c)
 	if err != nil {
@@ -151,15 +157,17 @@ func request(c *cli.Context, scopesOf func(catalog.Module, int) ([]job.Scope, er
 		}
 	}
 	switch {
+	case len(targets) == 0 && format == formatJSON:
+		return writeJSON(c.App.Writer, []requestedPipeline{})
 	case len(targets) == 0:
 		fmt.Fprintln(c.App.Writer, "no such scopes, so nothing is requested")
 		return nil
 	case c.Bool(flagDryRun):
-		return foretell(c, pool, targets)
+		return foretell(c, format, pool, targets)
 	case len(targets) >= manyTargets && !c.Bool(flagYes) && !confirm(c, fmt.Sprintf("request %d modules and years?", len(targets))):
 		return refuse("nothing was requested")
 	}
-	return start(c, pool, targets)
+	return start(c, format, pool, targets)
 }
 
 // targetsOf returns the modules and years that are meant, in order.
@@ -196,7 +204,7 @@ func targetsOf(c *cli.Context, pool *pgxpool.Pool, s selection, olderThan time.D
 }
 
 // foretell says what would be requested.
-func foretell(c *cli.Context, pool *pgxpool.Pool, targets []target) error {
+func foretell(c *cli.Context, format string, pool *pgxpool.Pool, targets []target) error {
 	waiting := map[job.Scope]int64{}
 	active, err := ledger.New(ledger.DefaultMaxHold).Jobs(c.Context, pool, ledger.JobFilter{Active: true, Limit: 100_000})
 	if err != nil {
@@ -207,55 +215,73 @@ func foretell(c *cli.Context, pool *pgxpool.Pool, targets []target) error {
 			waiting[scopeOf(j)] = j.ID
 		}
 	}
+	foretold := []requestedPipeline{}
 	for _, t := range targets {
+		p := requestedPipeline{ModuleType: t.module.ID, Year: t.year, Jobs: []requestedJob{}}
 		for _, s := range t.scopes {
+			id, joins := waiting[s]
 			how := "would be created"
-			if id, ok := waiting[s]; ok {
+			if joins {
 				how = fmt.Sprintf("would join job %d, which waits already", id)
+				p.Jobs = append(p.Jobs, requestedOf(s, &id, ledger.Ticket{}.Outcome()))
+			} else {
+				p.Jobs = append(p.Jobs, requestedOf(s, nil, ledger.Ticket{Created: true}.Outcome()))
 			}
-			fmt.Fprintf(c.App.Writer, "%s  %s\n", scopeName(s), how)
+			if format == formatText {
+				fmt.Fprintf(c.App.Writer, "%s  %s\n", scopeName(s), how)
+			}
 		}
+		foretold = append(foretold, p)
+	}
+	if format == formatJSON {
+		return writeJSON(c.App.Writer, foretold)
 	}
 	fmt.Fprintf(c.App.Writer, "nothing was requested (--%s)\n", flagDryRun)
 	return nil
 }
 
 // start requests each target in a transaction of its own: one that fails leaves those before it
-// requested, which has been printed, and a repeated command joins them.
-func start(c *cli.Context, pool *pgxpool.Pool, targets []target) error {
+// requested, which is printed all the same, and a repeated command joins them.
+func start(c *cli.Context, format string, pool *pgxpool.Pool, targets []target) error {
 	record := ledger.New(ledger.DefaultMaxHold)
 	var pipelines []uuid.UUID
 	var tickets []ledger.Ticket
+	requested := []requestedPipeline{}
 	by := origin(c)
+	var err error
 	for _, t := range targets {
 		var started ledger.Started
-		err := postgres.InTx(c.Context, pool, 5, func(tx pgx.Tx) (err error) {
+		err = postgres.InTx(c.Context, pool, 5, func(tx pgx.Tx) (err error) {
 			started, err = record.Start(c.Context, tx, ledger.NewPipeline{Kind: t.scopes[0].Type, ModuleType: t.module.ID, Year: t.year}, by, t.scopes...)
 			return err
 		})
 		if err != nil {
-			send(c, tickets)
-			return err
+			break
 		}
-		printTickets(c, started.Pipeline, started.Tickets)
+		if format == formatText {
+			printTickets(c.App.Writer, started.Pipeline, started.Tickets)
+		}
+		requested = append(requested, requestedTickets(t, started))
 		pipelines, tickets = append(pipelines, started.Pipeline), append(tickets, started.Tickets...)
 	}
 	send(c, tickets)
-	if !c.Bool(flagWait) {
-		return nil
-	}
-	return follow(c, record, pool, pipelines...)
-}
-
-func printTickets(c *cli.Context, pipeline uuid.UUID, tickets []ledger.Ticket) {
-	fmt.Fprintf(c.App.Writer, "pipeline %s\n", pipeline)
-	for _, t := range tickets {
-		how := "joined, it was waiting already"
-		if t.Created {
-			how = "created"
+	wait := err == nil && c.Bool(flagWait)
+	switch {
+	case format == formatJSON && wait:
+		var states []ledger.PipelineState
+		if states, err = await(c, record, pool, progressBeside(c), pipelines); err == nil {
+			for i := range states {
+				requested[i].ended(states[i])
+			}
+			err = endOf(states)
 		}
-		fmt.Fprintf(c.App.Writer, "job %d  %s  %s\n", t.JobID, scopeName(t.Scope), how)
+		return errors.Join(writeJSON(c.App.Writer, requested), err)
+	case format == formatJSON:
+		return errors.Join(writeJSON(c.App.Writer, requested), err)
+	case wait:
+		return follow(c, record, pool, pipelines...)
 	}
+	return err
 }
 
 // scopeName is a scope as people say it.

@@ -69,7 +69,7 @@ func schedulerCommand() *cli.Command {
 				DatabaseURL: c.String(flagDatabase), RedisURL: c.String(flagRedis), Periodic: entries, Retention: c.Duration(flagRetention),
 				RelayInterval: c.Duration("relay-interval"), RelayGrace: c.Duration("relay-grace"), StuckAfter: c.Duration("stuck-after"),
 				ReapInterval: c.Duration("reap-interval"), BacklogLimit: ledger.BacklogLimit{Jobs: c.Int("backlog-jobs"), Age: c.Duration("backlog-age")},
-				Ledger: ledger.New(c.Duration("max-hold")), Logger: log,
+				Ledger: ledger.New(c.Duration(flagMaxHold)), Logger: log,
 				Registry: telemetry.NewRegistry(), Web: webOptions(c, true),
 			})
 			if err != nil {

@@ -27,7 +27,7 @@ func calculations() map[job.Type]worker.Calculation {
 }
 
 func holdFlag() cli.Flag {
-	return durationFlag("max-hold", ledger.DefaultMaxHold, "longest `TIME` an aggregation waits for recalculations of its module and year; the same for workers and schedulers")
+	return durationFlag(flagMaxHold, ledger.DefaultMaxHold, "longest `TIME` an aggregation waits for recalculations of its module and year; the same for workers and schedulers")
 }
 
 func workerCommand() *cli.Command {
@@ -52,7 +52,7 @@ func workerCommand() *cli.Command {
 				DatabaseURL: c.String(flagDatabase), RedisURL: c.String(flagRedis), Calculations: calculations(),
 				Concurrency: c.Int(flagConcurrency), Lease: c.Duration("lease"), Heartbeat: c.Duration("heartbeat"),
 				TimeLimit: c.Duration("time-limit"), Drain: c.Duration("drain"), PollInterval: c.Duration("poll-interval"),
-				Ledger: ledger.New(c.Duration("max-hold")), Logger: log.With("component", "worker"),
+				Ledger: ledger.New(c.Duration(flagMaxHold)), Logger: log.With("component", "worker"),
 				Registry: telemetry.NewRegistry(), Web: webOptions(c, true),
 			}
 			w, err := worker.New(o)

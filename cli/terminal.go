@@ -18,15 +18,29 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// confirm asks the person at the terminal. Where there is none, a script was thought over when it was written.
+// isPersonAsked reports whether there is a person to ask. Where there is none, a script was thought
+// over when it was written.
+func isPersonAsked() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
+
+// confirm asks the person at the terminal.
 func confirm(c *cli.Context, question string) bool {
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
+	if !isPersonAsked() {
 		return true
 	}
 	fmt.Fprintf(c.App.ErrWriter, "%s [y/N] ", question)
 	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return answer == "y" || answer == "yes"
+}
+
+// sizeOf is how many columns and lines a terminal has, 80 and 24 where it does not say.
+func sizeOf(w io.Writer) (columns, lines int) {
+	if f, ok := w.(*os.File); ok {
+		if columns, lines, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && lines > 0 {
+			return columns, lines
+		}
+	}
+	return 80, 24
 }
 
 // givenAsArgument reports whether the value of a flag came from the command line and

@@ -284,5 +284,9 @@ func (x *explainer) repair(j Job, command string) {
 		x.remedy("Then have it run again:", command)
 		return
 	}
+	if strings.HasPrefix(j.Message, "aborted by ") {
+		x.remedy("It was aborted on purpose, by whom and why the message says. When that reason is gone:", command)
+		return
+	}
 	x.remedy("Repair what the message names, then:", command)
 }

@@ -103,6 +103,7 @@ func TestExplain(t *testing.T) {
 		"failed_first":             facts(failed),
 		"failed_worker_lost":       facts(good, with(failed, func(j *explain.Job) { j.Message = "worker lost (tidemark-a-1-ff)" })),
 		"failed_after_load":        drifted(facts(good, load, recalc, with(failed, func(j *explain.Job) { j.ID, j.Actor, j.EndedAt, j.Root = 12, "", ago(3), loadRoot })), 2, 9),
+		"failed_aborted":           facts(good, with(failed, func(j *explain.Job) { j.Message = "aborted by bob@host: wrong file" })),
 		"failed_several_lines":     facts(good, with(failed, func(j *explain.Job) { j.Message = "one\ntwo" })),
 		"old":                      facts(with(good, func(j *explain.Job) { j.StartedAt, j.EndedAt = ago(1501), ago(1500) })),
 		"old_without_a_time":       facts(with(good, func(j *explain.Job) { j.EndedAt = nil })),

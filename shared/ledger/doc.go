@@ -96,7 +96,7 @@
 //	B-M1              TestBatchFoldsDuplicates, TestRequestCreatesThenJoins
 //	B-M2              how wide a load fans out is the loader's choice; a scope too many joins what waits
 //	A-M1/M-H2         TestFinishNeverBreaksTheCurrentIndex, TestConcurrentLoadsOfTheSameData
-//	A-M2              TestRenewOfALostJobIsErrLost, worker TestAbortedJobStaysAborted
+//	A-M2              TestRenewOfALostJobIsErrLost, TestAbortEndsWhatWaitsAndWhatRuns, worker TestAbortedJobStaysAborted
 //	A-M3              TestClaimStartsTheRun
 //	A-M4              TestLostJobIsRequeuedUntilItsAttemptsAreUsedUp
 //	F-M1              TestOnlyAnExpiredLeaseIsReaped; no statement takes a time from a client
@@ -128,7 +128,7 @@
 //	O-6, O-7          TestAggregationIsHeldWhileRecalculationsWaitOrRun; there is no counter to be wrong
 //	O-8               TestEveryModuleIsAggregated
 //	O-9               TestUncommittedRequestCannotBeClaimed, TestJoinHoldsOffTheClaimUntilTheJoinerCommits
-//	O-10              TestRenewOfALostJobIsErrLost, worker TestAbortedJobStaysAborted
+//	O-10              TestRenewOfALostJobIsErrLost, TestAbortMeetsAFinish, worker TestAbortedJobStaysAborted
 //	O-11              TestRequestCreatesThenJoins
 //	O-13              TestFinishNeverBreaksTheCurrentIndex; no stub rows are made
 //	O-14              TestOneOfManyClaimersWins; what waits does not run, so it holds no connection
