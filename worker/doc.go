@@ -23,6 +23,7 @@
 //	the database went away            data rolled back, given back like a lost worker's job
 //	it was told to end our session    data rolled back, released; the run does not count
 //	the lease was lost                data rolled back, nothing written: it is somebody else's job
+//	its pipeline was aborted          data rolled back, nothing written: the job has ended, and is no failure of the run
 //	shutdown                          data rolled back, released; the run does not count
 //
 // What the worker counts of all this ([metrics]) it serves itself, with its health, as long

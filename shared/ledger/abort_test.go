@@ -420,7 +420,7 @@ func TestAbortEndsTheSessionOfTheRun(t *testing.T) {
 	b.must(err)
 	b.abort(p)
 	b.exec(`UPDATE datum SET v = 3`)
-	if _, err := run.Exec(b.ctx, `SELECT 1`); !postgres.Dismissed(err) {
+	if _, err := run.Exec(b.ctx, `SELECT 1`); !postgres.Unavailable(err) {
 		t.Errorf("the run's session goes on: %v", err)
 	}
 }

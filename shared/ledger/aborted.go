@@ -98,7 +98,7 @@ SELECT j.id, j.job_type AS type, j.module_type_id AS module_type, j.data_entry_t
                        SELECT * FROM data_ingestion_jobs up
                         WHERE c.job_type = 'aggregation'
                           AND up.target_type = 'DATA_ENTRIES' AND up.ingestion_method = 'computed' AND up.job_type = 'emission_recalc'
-                          AND up.module_type_id = c.module_type_id AND up.year = c.year
+                          AND up.module_type_id = c.module_type_id AND up.data_entry_type_id IS NOT NULL AND up.year = c.year
                           AND up.state = 'FINISHED' AND up.result IN ('SUCCESS', 'WARNING')
                           AND up.finished_at >= c.requested_at AND coalesce(up.finished_at < c.started_at, true)) e)
             SELECT FROM covered c

@@ -63,6 +63,7 @@ ANALYZE`); err != nil {
 			"members of":       {keptTables + membersOf, pgx.NamedArgs{"pipelines": pipelines}},
 			"remove jobs":      {strings.NewReplacer("{outdates}", outdates, "{unreferenced}", "").Replace(removeJobs), pgx.NamedArgs{"after": 0, "limit": 500, "age": time.Hour}},
 			"remove pipelines": {strings.NewReplacer("{unreferenced}", "").Replace(removePipelines), pgx.NamedArgs{"pipelines": pipelines}},
+			"wanted":           {jobsWantedBy, pgx.NamedArgs{"pipeline": pipelines[0]}},
 			"news":             {listNews, pgx.NamedArgs{"jobs": []int64{1, 2}, "pipelines": pipelines}},
 			"repetition":       {requestsOfPipeline, pgx.NamedArgs{"pipeline": pipelines[0]}},
 		} {

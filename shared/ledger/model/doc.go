@@ -44,11 +44,13 @@
 //     within that second, now and then.
 //   - What is computed. A run "sees" the requests that were committed when it was claimed; really
 //     it reads later, and sees no less. Filters are unions, and rapid plays them in the ledger's own test.
-//   - What happens inside a transaction of claim, finish, give back or reap: it holds the door or
+//   - What happens inside a transaction of claim, finish, give back, reap or abort: it holds the door or
 //     the rows that it decides by. Where it does not, the count of a pipeline's jobs, a world takes
 //     the two halves as two steps.
 //   - Sizes. A protocol that is wrong is nearly always wrong with two of everything. More than
 //     the worlds have is not proven.
+//   - Requests without a pipeline. An abort has to find out that somebody else wants a job; that it finds
+//     all who do is played by rapid, and by tests, in the ledger.
 //   - Signals that a task's job failed, the mark that keeps a redelivered wish from being asked
 //     twice, run_after, loads: nothing of the properties hangs on them.
 //
