@@ -70,6 +70,8 @@ type listedPipeline struct {
 	StartedAt  *time.Time  `json:"started_at"`
 	FinishedAt *time.Time  `json:"finished_at"`
 	Jobs       []listedJob `json:"jobs"`
+	// LastError is that of [ledger.PipelineItem].
+	LastError *string `json:"last_error"`
 }
 
 // listedJob is a job of a pipeline.
@@ -82,7 +84,7 @@ type listedJob struct {
 }
 
 func listed(item ledger.PipelineItem) listedPipeline {
-	l := listedPipeline{Progress: item.Progress(), Author: item.Author, Jobs: []listedJob{}}
+	l := listedPipeline{Progress: item.Progress(), Author: item.Author, LastError: item.LastError, Jobs: []listedJob{}}
 	if item.ID != uuid.Nil {
 		l.ID = &item.ID
 	}
@@ -148,6 +150,9 @@ func pipelineTable(w io.Writer, all []listedPipeline) error {
 			} else if j.Result != nil && *j.Result == "ERROR" && message == "-" {
 				message = oneLine(textOr(j.Message))
 			}
+		}
+		if message == "-" && p.HasError {
+			message = oneLine(textOr(p.LastError)) // aborted, and what it wanted goes on for others
 		}
 		count := fmt.Sprint(len(p.Jobs))
 		if active > 0 {

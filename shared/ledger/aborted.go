@@ -164,9 +164,19 @@ func wantedBy(ctx context.Context, db postgres.Querier, pipeline uuid.UUID) ([]w
 	return jobs, err
 }
 
-// ForeseeAbort says what [Ledger.Abort] would do to which jobs, if it came now.
+const wasAborted = `SELECT EXISTS (SELECT FROM pipelines WHERE id = @pipeline AND aborted_at IS NOT NULL)`
+
+// ForeseeAbort says what [Ledger.Abort] would do to which jobs, if it came now; none where it would change nothing.
 func (l *Ledger) ForeseeAbort(ctx context.Context, db postgres.Querier, pipeline uuid.UUID) ([]AbortedJob, error) {
-	jobs, err := wantedBy(ctx, db, pipeline)
+	var before bool
+	err := db.QueryRow(ctx, wasAborted, pgx.StrictNamedArgs{"pipeline": pipeline}).Scan(&before)
+	if before {
+		return nil, nil
+	}
+	var jobs []wantedJob
+	if err == nil {
+		jobs, err = wantedBy(ctx, db, pipeline)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("what an abort of pipeline %s would do: %w", pipeline, err)
 	}

@@ -49,6 +49,8 @@ type PipelineItem struct {
 	PipelineMembers
 	// Author is who asked for it, where that was recorded.
 	Author *string
+	// LastError is the message of its first failed job or, where it was aborted, by whom and why.
+	LastError *string
 	// Details are those of PipelineMembers.Jobs, in their order.
 	Details []MemberDetail
 }
@@ -213,7 +215,7 @@ func orNull(s string) *string {
 // rest can be megabytes. A NUL in it, which json may hold and PostgreSQL cannot look past,
 // hides the meta of that job.
 const itemMembers = `
-SELECT p.id AS pipeline, p.kind, coalesce(p.status, '') AS stored, p.expected_recalc, u.institutional_id AS unit,
+SELECT p.id AS pipeline, p.kind, coalesce(p.status, '') AS stored, p.expected_recalc, p.last_error, u.institutional_id AS unit,
        CASE WHEN strpos(j.meta::text, '\u0000') = 0
             THEN json_build_object('provider_name', j.meta -> 'provider_name', 'filters', j.meta -> 'filters',
                                    'status_history', j.meta -> 'status_history', 'phases', j.meta -> 'phases')
@@ -235,6 +237,7 @@ type itemRow struct {
 	Kind           *string
 	Stored         string
 	ExpectedRecalc *int
+	LastError      *string
 	MemberDetail
 	Member
 }
@@ -267,7 +270,7 @@ func readItems(ctx context.Context, tx pgx.Tx, kept bool, entries []entry) ([]Pi
 		if row.Pipeline != nil {
 			item = byPipeline[*row.Pipeline]
 		}
-		item.Kind, item.Stored, item.ExpectedRecalc = row.Kind, row.Stored, row.ExpectedRecalc
+		item.Kind, item.Stored, item.ExpectedRecalc, item.LastError = row.Kind, row.Stored, row.ExpectedRecalc, row.LastError
 		item.Jobs = append(item.Jobs, row.Member)
 		item.Details = append(item.Details, row.MemberDetail)
 	}
