@@ -110,8 +110,15 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 		if concern := r.Labels["concern"]; concern != r.file && !watchdog {
 			t.Errorf("%s: concern %q, but it stands in %s.yml", r.Alert, concern, r.file)
 		}
-		if len(r.Labels) != 3 || len(r.Annotations) != 3 {
-			t.Errorf("%s: labels are severity, team and concern, annotations are summary, description and runbook_url; it has %v and %v", r.Alert, r.Labels, r.Annotations)
+		annotations := 3
+		if r.file == "freshness" {
+			annotations++
+			if want := "https://console.tidemark.example/scopes/{{ $labels.module_type }}/{{ $labels.year }}"; r.Annotations["console_url"] != want {
+				t.Errorf("%s: console_url is %q, want %q", r.Alert, r.Annotations["console_url"], want)
+			}
+		}
+		if len(r.Labels) != 3 || len(r.Annotations) != annotations {
+			t.Errorf("%s: labels are severity, team and concern, annotations are summary, description and runbook_url (and console_url of a scope); it has %v and %v", r.Alert, r.Labels, r.Annotations)
 		}
 		if s := r.Annotations["summary"]; s == "" || strings.HasSuffix(s, ".") || len(s) > 120 {
 			t.Errorf("%s: the summary is a headline without a full stop, got %q", r.Alert, s)
