@@ -111,7 +111,7 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/v1/sync/pipelines/{id}/stream", viewSome, a.pipelineStream},
 		{http.MethodPost, "/v1/sync/pipelines/{id}/abort", request, a.abort},
 		{http.MethodGet, "/v1/sync/recalculation-status", viewSome, a.recalculationStatus},
-		{http.MethodGet, "/v1/sync/overview", viewSome, a.overview},
+		{http.MethodGet, OverviewPath, viewSome, a.overview},
 		{http.MethodGet, "/v1/sync/overview/stream", viewSome, a.overviewStream},
 		{http.MethodGet, "/v1/sync/scopes/{module}/{year}", viewSome, a.scope},
 		{http.MethodGet, "/v1/sync/fleet", viewAll, a.fleet},

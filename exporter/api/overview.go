@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,19 +11,29 @@ import (
 	"tidemark/shared/web"
 )
 
+// OverviewPath is the route of the overview.
+const OverviewPath = "/v1/sync/overview"
+
+// overviewAnswer is an overview with what its stream may go on from.
+type overviewAnswer struct {
+	overview.Overview
+	EventID string `json:"event_id"`
+}
+
 // overview answers GET /v1/sync/overview: every scope that the caller may see, with what is under way in it.
 func (a *API) overview(w http.ResponseWriter, r *http.Request, c caller) error {
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	o, err := overview.Read(ctx, a.opts.Pool, a.opts.OlderThan)
+	o, eventID, err := a.watch.Look(ctx)
 	if err != nil {
 		return err
 	}
-	web.JSON(w, http.StatusOK, o.Visible(c.MayView))
+	web.JSON(w, http.StatusOK, overviewAnswer{o.Visible(c.MayView), eventID(c.MayView)})
 	return nil
 }
 
-// overviewStream answers GET /v1/sync/overview/stream.
+// overviewStream answers GET /v1/sync/overview/stream. A browser sends the header only when it comes again,
+// so what it has read before it came first stands in the query.
 func (a *API) overviewStream(w http.ResponseWriter, r *http.Request, c caller) error {
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
@@ -37,7 +48,7 @@ func (a *API) overviewStream(w http.ResponseWriter, r *http.Request, c caller) e
 	if !a.openStream(w, r, c) {
 		return nil
 	}
-	if err := sse.Serve(r.Context(), w, subscription.Feed(r.Header.Get(headerLastEventID), c.MayView)); err != nil {
+	if err := sse.Serve(r.Context(), w, subscription.Feed(cmp.Or(r.Header.Get(headerLastEventID), r.URL.Query().Get("last_event_id")), c.MayView)); err != nil {
 		a.opts.Logger.Debug("stream not delivered", "path", r.URL.Path, "request_id", c.requestID, "err", err)
 	}
 	return nil

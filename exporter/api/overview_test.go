@@ -100,6 +100,27 @@ func TestOverviewStream(t *testing.T) {
 	}
 }
 
+// TestOverviewGoesOnAsAStream: who has read the overview is told what changed since, and nothing twice.
+func TestOverviewGoesOnAsAStream(t *testing.T) {
+	t.Parallel()
+	b := setupRecord(t)
+	server := b.serve()
+	for _, followed := range []bool{false, true} {
+		if followed { // by somebody else, so that looks are taken meanwhile
+			b.stream(server, "viewer", overviewPath+"/stream", "").nextOverview()
+		}
+		for _, who := range []string{"viewer", "traveller"} {
+			read := into[overviewAnswer](b.ask(who, http.MethodGet, overviewPath, ""))
+			b.exec(`UPDATE data_ingestion_jobs SET finished_at = now() - interval '1 minute' WHERE id = 15`)
+			follows := b.stream(server, who, overviewPath+"/stream?last_event_id="+read.EventID, "")
+			if _, o := follows.nextOverview(); o.Full || stateOf(o.Scopes) != "professional_travel 2024 fresh" {
+				t.Errorf("followed %v, %s goes on with %+v", followed, who, o)
+			}
+			follows.close()
+		}
+	}
+}
+
 func TestOverviewStreamWithoutARecord(t *testing.T) {
 	t.Parallel()
 	b := setupAway(t)

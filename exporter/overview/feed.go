@@ -57,5 +57,10 @@ func (f *feed) Next() (*sse.Event, bool) {
 		m = b.full(f.sees)
 	}
 	data, _ := json.Marshal(m) // of words, numbers and JSON that was made before
-	return &sse.Event{Name: "overview", ID: epoch + "-" + strconv.FormatUint(b.seq, 10), Data: data}, true
+	return &sse.Event{Name: "overview", ID: b.eventID(f.sees), Data: data}, true
+}
+
+// eventID is what a client has that was sent all it may see of the board.
+func (b *board) eventID(sees func(moduleType int) bool) string {
+	return b.epochOf(sees) + "-" + strconv.FormatUint(b.seq, 10)
 }

@@ -80,6 +80,29 @@ func (w *Watch) Subscribe(ctx context.Context) (*Subscription, error) {
 	return s, nil
 }
 
+// Look takes a look for one who does not follow yet. The event id, of what one who sees these modules may see of
+// it, is what it may follow from: it misses nothing, and is not told everything once more.
+func (w *Watch) Look(ctx context.Context) (o Overview, eventID func(sees func(moduleType int) bool) string, err error) {
+	w.mu.Lock()
+	known := w.latest
+	w.mu.Unlock()
+	if o, err = w.read(ctx); err != nil {
+		return Overview{}, nil, err
+	}
+	next, err := known.after(o)
+	if err != nil {
+		return Overview{}, nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// While somebody follows, what the looker finds comes in order. Who then follows from what was
+	// known before this look is told some of it again.
+	if w.live == nil && w.latest == known {
+		w.latest, known = next, next
+	}
+	return o, known.eventID, nil
+}
+
 func (w *Watch) add() (*Subscription, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
