@@ -206,7 +206,7 @@ func (d *demo) tell(ctx context.Context) error {
 		return err
 	}
 	d.say(`
-the exporter is at http://%[1]s
+the exporter is at http://%[1]s; in a browser that is the console
   curl -s http://%[1]s/metrics | grep tidemark_
   curl -s 'http://%[1]s/v1/sync/health/stale-stats?older_than_minutes=60'
 and what the other two count of their own work

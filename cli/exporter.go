@@ -34,7 +34,7 @@ const (
 func exporterCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "exporter",
-		Usage: "serve /metrics and the API",
+		Usage: "serve /metrics, the console and the API",
 		Flags: slices.Concat([]cli.Flag{databaseFlag(), redisFlag(),
 			&cli.BoolFlag{Name: flagUnmigrated, EnvVars: []string{"TIDEMARK_DATABASE_UNMIGRATED"},
 				Usage: "read a database of the original application that Tidemark may not migrate: slower, and nobody knows what drifted"},
@@ -44,7 +44,7 @@ func exporterCommand() *cli.Command {
 			webFlags("TIDEMARK_WEB_LISTEN_ADDRESS", exporter.DefaultAddress, "`HOST:PORT` to serve on; may be repeated"), []cli.Flag{
 				&cli.StringFlag{Name: flagMetricsPath, Value: exporter.DefaultTelemetryPath, EnvVars: []string{"TIDEMARK_WEB_TELEMETRY_PATH"}, Usage: "`PATH` of the metrics"},
 				&cli.StringFlag{Name: flagRoutePrefix, EnvVars: []string{"TIDEMARK_WEB_ROUTE_PREFIX"}, Usage: "`PATH` in front of every route, health included, for example /api"},
-				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port read /v1/... and look at asynqmon; requests need a token all the same"},
+				&cli.BoolFlag{Name: flagAnonymous, EnvVars: []string{"TIDEMARK_WEB_ANONYMOUS_API"}, Usage: "let everybody who can reach the port look: console, /v1/... and asynqmon; requests need a token all the same"},
 				&cli.IntFlag{Name: flagRequestBurst, Value: api.RequestBurst, EnvVars: []string{"TIDEMARK_WEB_REQUEST_BURST"}, Usage: "a caller may request `N` times at once, then again after a while; more is answered 429"},
 				durationFlag(flagRequestEvery, api.RequestEvery, "`TIME` after which a caller who has used that up may request once more"),
 			}, authFlags(), logFlags()),

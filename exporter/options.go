@@ -27,9 +27,9 @@ type Options struct {
 	// OlderThan is the age from which tidemark_stale_scopes counts a finished aggregation
 	// as too old, a minute or more. Default 60 minutes.
 	OlderThan time.Duration
-	// AnonymousAPI lets callers without credentials read the /v1 routes, and look at asynqmon.
+	// AnonymousAPI lets callers without credentials read: the console, the /v1 routes and asynqmon.
 	AnonymousAPI bool
-	// Authenticator knows the callers of the API. Without one nobody is known.
+	// Authenticator knows the callers of console and API. Without one nobody is known.
 	Authenticator *access.Authenticator
 	// Limiter bounds how often each caller of the API requests. Default that of [api.Options].
 	Limiter *access.Limiter
@@ -38,7 +38,7 @@ type Options struct {
 	// Pool reaches the record for scrapes and readiness, with a connection each; its owner
 	// closes it after Run. Required.
 	Pool *pgxpool.Pool
-	// APIPool is that of the API: however many ask there, a scrape does not wait. Default Pool.
+	// APIPool is that of console and API: however many ask there, a scrape does not wait. Default Pool.
 	APIPool *pgxpool.Pool
 	// Redis reaches the queues, by a client of signal.Connect; its owner closes it after Run. Without
 	// one no queue is watched, there is no asynqmon, and workers hear of requests from the scheduler.

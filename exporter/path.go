@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"tidemark/shared/web"
@@ -30,16 +31,19 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
+// ownPaths are what the paths of the other routes begin with.
+var ownPaths = []string{"-", "v1", strings.Trim(asynqmonPath, "/"), "scopes", "pipelines", "fleet", "sign-in", "sign-out", "assets"}
+
 // checkTelemetryPath refuses a path that another route has.
 func checkTelemetryPath(p string) error {
 	switch {
 	case p == "/":
-		return fmt.Errorf("%q is the landing page's; choose another one, for example /metrics", p)
+		return fmt.Errorf("%q is the console's; choose another one, for example /metrics", p)
 	case !strings.HasPrefix(p, "/"):
 		return fmt.Errorf("%q does not begin with a slash: write /%[1]s", p)
 	case checkPrefix(p) != nil:
 		return checkPrefix(p)
-	case strings.HasPrefix(p, "/-/"), strings.HasPrefix(p+"/", "/v1/"), strings.HasPrefix(p+"/", asynqmonPath):
+	case slices.Contains(ownPaths, strings.Split(p, "/")[1]):
 		return fmt.Errorf("%q is among the exporter's other routes; choose another one, for example /metrics", p)
 	}
 	return nil

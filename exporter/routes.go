@@ -10,8 +10,10 @@ import (
 
 	"tidemark/exporter/api"
 	"tidemark/exporter/collector"
+	"tidemark/exporter/console"
 	"tidemark/exporter/gate"
 	"tidemark/shared/access"
+	"tidemark/shared/build"
 	"tidemark/shared/signal"
 	"tidemark/shared/telemetry"
 	"tidemark/shared/web"
@@ -34,14 +36,19 @@ func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
 		mux.Handle(pattern, web.Only(h, http.MethodGet))
 		own = append(own, pattern)
 	}
-	route("/{$}", http.HandlerFunc(e.landing))
+	pages := e.console()
+	for _, r := range pages.Routes() {
+		mux.Handle(r.Pattern, r.Handler)
+		own = append(own, r.Pattern)
+	}
 	route(o.TelemetryPath, metrics)
 	route("/-/healthy", http.HandlerFunc(telemetry.Healthy))
 	route("/-/ready", telemetry.Ready(o.Logger, e.readiness()))
-	mux.Handle("/", web.Only(http.HandlerFunc(nothing), http.MethodGet))
+	mux.Handle("/", web.Only(nothing(pages), http.MethodGet))
 	// The API says itself which methods it serves.
 	v1 := e.api(metrics.Process())
 	mux.Handle("/v1/", v1.Handler())
+	mux.Handle(api.OverviewPath, web.Compressed(v1.Handler())) // the largest there is, and each page of the console asks for it
 	if o.Redis != nil {
 		queues := e.asynqmon()
 		mux.Handle(asynqmonPath, queues)
@@ -56,12 +63,17 @@ func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
 
 func (e *Exporter) api(registry prometheus.Registerer) *api.API {
 	who := e.gateOptions()
-	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: who.Anonymous, Authenticator: who.Authenticator, Limiter: e.opts.Limiter, Registry: registry,
-		OlderThan: e.opts.OlderThan, Redis: e.opts.Redis}
+	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: who.Anonymous, Authenticator: who.Authenticator, Limiter: e.opts.Limiter,
+		Registry: registry, OlderThan: e.opts.OlderThan, Redis: e.opts.Redis}
 	if e.opts.Redis != nil {
 		o.Signals = signal.NewSender(e.opts.Redis)
 	}
 	return api.New(o)
+}
+
+func (e *Exporter) console() *console.Console {
+	return console.New(console.Options{Pool: e.opts.APIPool, Redis: e.opts.Redis, Authenticator: e.opts.Authenticator, Anonymous: e.opts.AnonymousAPI,
+		OlderThan: e.opts.OlderThan, Logger: e.opts.Logger, Version: build.Read().Version, TelemetryPath: e.opts.TelemetryPath, Monitor: strings.TrimPrefix(asynqmonPath, "/")})
 }
 
 func (e *Exporter) gateOptions() gate.Options {
@@ -89,6 +101,11 @@ func watchTokens(registry prometheus.Registerer, known *access.Authenticator) {
 	})
 }
 
-func nothing(w http.ResponseWriter, r *http.Request) {
-	web.Problem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+// nothing answers at an address where there is nothing: a browser by a page, a program by a problem.
+func nothing(pages *console.Console) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !pages.Nothing(w, r) {
+			web.Problem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+		}
+	}
 }

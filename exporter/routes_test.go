@@ -49,21 +49,26 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestLanding(t *testing.T) {
+// TestConsoleInFront: a browser is asked who it is, or told what is the matter.
+func TestConsoleInFront(t *testing.T) {
 	t.Parallel()
-	for open, linked := range map[bool]bool{false: false, true: true} {
+	for open, want := range map[bool]struct {
+		status int
+		says   string
+	}{false: {http.StatusUnauthorized, "Enter the token"}, true: {http.StatusServiceUnavailable, "PostgreSQL does not answer"}} {
 		answer, body := exportertest.Get(serve(t, exporter.Options{Pool: exportertest.Away(t), AnonymousAPI: open}), "/")
-		if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") ||
-			!strings.Contains(body, build.Read().Version) || !strings.Contains(body, `href="metrics"`) {
-			t.Errorf("%s:\n%s", answer.Status, body)
+		if answer.StatusCode != want.status || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") ||
+			!strings.Contains(body, want.says) || !strings.Contains(body, build.Read().Version) || !strings.Contains(body, `href="./metrics"`) {
+			t.Errorf("open %v: %s:\n%s", open, answer.Status, body)
 		}
-		if strings.Contains(body, "stale-stats") != linked {
-			t.Errorf("open %v: the link to the API should be there: %v", open, linked)
-		}
+	}
+	h := serve(t, exporter.Options{Pool: exportertest.Away(t), AnonymousAPI: true})
+	if answer, body := exportertest.Get(h, "/nowhere", "Accept", "text/html"); answer.StatusCode != http.StatusNotFound || !strings.Contains(body, "<h1>There is nothing here") {
+		t.Errorf("nowhere, for a browser: %s:\n%s", answer.Status, body)
 	}
 }
 
-var link = regexp.MustCompile(`href="([^"]+)"`)
+var link = regexp.MustCompile(`(?:href|src|action)="([^"#]+)"`)
 
 // TestRoutePrefix: everything is below the prefix, however it is spelt, and nothing beside it.
 // Links and redirects hold there, and behind a proxy that adds a path of its own.
@@ -73,7 +78,7 @@ func TestRoutePrefix(t *testing.T) {
 		h := serve(t, exporter.Options{Pool: exportertest.Away(t), RoutePrefix: spelt, TelemetryPath: "/all/metrics", AnonymousAPI: true})
 		prefix := "/" + strings.Trim(spelt, "/")
 		for target, status := range map[string]int{
-			"/": http.StatusOK, "/all/metrics": http.StatusOK, "/-/healthy": http.StatusOK, "/-/ready": http.StatusServiceUnavailable,
+			"/": http.StatusServiceUnavailable, "/sign-in": http.StatusOK, "/all/metrics": http.StatusOK, "/-/healthy": http.StatusOK, "/-/ready": http.StatusServiceUnavailable,
 			"/metrics": http.StatusNotFound, "/v1/sync/health/stale-stats": http.StatusServiceUnavailable, "/v1/sync/active-pipelines?year=2025&modules=": http.StatusOK,
 		} {
 			if answer, body := exportertest.Get(h, prefix+target); answer.StatusCode != status {
@@ -93,7 +98,7 @@ func TestRoutePrefix(t *testing.T) {
 		}
 		_, page := exportertest.Get(h, prefix+"/")
 		links := link.FindAllStringSubmatch(page, -1)
-		if len(links) != 4 {
+		if len(links) < 10 {
 			t.Errorf("%s: links %v", spelt, links)
 		}
 		base := &url.URL{Path: prefix + "/"}
@@ -139,12 +144,16 @@ func TestRequestsAreCounted(t *testing.T) {
 func TestEveryAnswerIsGuarded(t *testing.T) {
 	t.Parallel()
 	h := serve(t, exporter.Options{Pool: exportertest.Away(t)})
+	referrer := map[string]string{"/": "same-origin"} // forms of the own site are sent with their origin
 	for _, target := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/nowhere", "/v1/sync/health/stale-stats"} {
 		answer, _ := exportertest.Get(h, target)
+		if referrer[target] == "" {
+			referrer[target] = "no-referrer"
+		}
 		for header, want := range map[string]string{
 			"X-Content-Type-Options":  "nosniff",
 			"X-Frame-Options":         "DENY",
-			"Referrer-Policy":         "no-referrer",
+			"Referrer-Policy":         referrer[target],
 			"Content-Security-Policy": "default-src 'none'",
 		} {
 			if got := answer.Header.Get(header); !strings.HasPrefix(got, want) {
@@ -173,7 +182,7 @@ func TestOnlyReads(t *testing.T) {
 	exportertest.WantProblem(t, answer, body, http.StatusNotFound, "/nowhere")
 }
 
-// TestAccess: what is open is /metrics, health and the page of links; the API wants a token, a
+// TestAccess: what is open is /metrics and health; console and API want a token, a
 // request one that may request, and an exporter that was opened is open for reading alone.
 func TestAccess(t *testing.T) {
 	t.Parallel()
@@ -193,7 +202,10 @@ func TestAccess(t *testing.T) {
 			{"GET", "/metrics", "", 200, 200},
 			{"GET", "/-/healthy", "", 200, 200},
 			{"GET", "/-/ready", "", 200, 200},
-			{"GET", "/", "", 200, 200},
+			{"GET", "/", "", 401, 200},
+			{"GET", "/", reader, 200, 200},
+			{"GET", "/fleet", "", 401, 200},
+			{"GET", "/sign-in", "", 200, 200},
 			{"GET", "/v1/openapi.json", "", 401, 200},
 			{"GET", "/v1/sync/health/stale-stats", "", 401, 200},
 			{"GET", "/v1/sync/health/stale-stats", "not-a-token", 401, 401},

@@ -1,0 +1,83 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"tidemark/exporter/overview"
+	"tidemark/shared/catalog"
+	"tidemark/shared/explain"
+	"tidemark/shared/ledger"
+)
+
+// timeline is how many jobs of a scope its page shows.
+const timeline = 50
+
+// scopeData is what a scope's page shows.
+type scopeData struct {
+	Scope       scopeView
+	Explanation explain.Explanation
+	Jobs        []ledger.Job
+	// Types are those that can be computed; none where Tidemark only aggregates the module.
+	Types []string
+	// MayRequest says whether the button works for the viewer.
+	MayRequest bool
+	// MayBeMore says that there are older jobs than those shown.
+	MayBeMore bool
+}
+
+// scope answers GET /scopes/{module}/{year}.
+func (c *Console) scope(r *http.Request, who viewer) (view, error) {
+	nothing := &refusal{http.StatusNotFound, say("scope.none.title"), say("scope.none.text", "name", r.PathValue("module")+" "+r.PathValue("year"))}
+	module, err := moduleOf(r.PathValue("module"))
+	if err != nil {
+		return view{}, nothing
+	}
+	year, err := strconv.Atoi(r.PathValue("year"))
+	if err != nil {
+		return view{}, nothing
+	}
+	if err := mayView(who, module); err != nil {
+		return view{}, err
+	}
+	o, err := overview.ReadScope(r.Context(), c.opts.Pool, c.opts.OlderThan, module.ID, year)
+	if err != nil {
+		return view{}, err
+	}
+	found, declared := o.Scope(module.ID, year)
+	if !declared {
+		return view{}, nothing
+	}
+	facts, err := explain.Read(r.Context(), c.opts.Pool, module.ID, year, c.opts.OlderThan)
+	if errors.Is(err, explain.ErrUndeclared) {
+		return view{}, nothing
+	}
+	if err != nil {
+		return view{}, err
+	}
+	d := scopeData{Scope: scopeView{found, rootOf(r)}, Explanation: explain.Explain(facts), MayRequest: who.MayRequest()}
+	if d.Jobs, err = c.ledger.ScopeJobs(r.Context(), c.opts.Pool, module.ID, year, timeline); err != nil {
+		return view{}, err
+	}
+	d.MayBeMore = len(d.Jobs) == timeline
+	for _, t := range module.DataEntryTypes {
+		if t.Calculated() {
+			d.Types = append(d.Types, t.Name)
+		}
+	}
+	return view{page: "scope", title: module.Name + " " + strconv.Itoa(year), at: o.At, data: d}, nil
+}
+
+// moduleOf reads the module of an address. A number stands for a module type even where this
+// release knows none: the map has it all the same.
+func moduleOf(text string) (catalog.Module, error) {
+	id, err := strconv.Atoi(text)
+	if err != nil {
+		return catalog.ParseModule(text)
+	}
+	if m, known := catalog.ModuleByID(id); known {
+		return m, nil
+	}
+	return catalog.Module{ID: id, Name: text}, nil
+}
