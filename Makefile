@@ -1,11 +1,18 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build image demo test chaos lint bench cost clean
+.PHONY: help setup browser build image demo test chaos lint bench cost clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the apt packages that are missing (PostgreSQL, Redis, Prometheus, Alertmanager, a C compiler)
 	@./scripts/setup
+
+browser: ## install what the console's tests need (Chromium, Node.js, its packages)
+	@./scripts/setup chromium nodejs npm
+	@$(MAKE) --no-print-directory exporter/console/browser/node_modules/.package-lock.json
+
+exporter/console/browser/node_modules/.package-lock.json: exporter/console/browser/package-lock.json
+	@cd exporter/console/browser && npm ci --silent --ignore-scripts --no-audit --no-fund
 
 build: ## bin/tidemark
 	@go build -o bin/tidemark .
@@ -17,7 +24,7 @@ image: ## a container image named tidemark
 demo: setup build ## see Tidemark do its job, on throw-away servers, until Ctrl-C
 	@exec ./bin/tidemark demo
 
-test: setup lint ## lint, then every test, on throw-away servers
+test: setup browser lint ## lint, then every test, on throw-away servers
 	@go test -race -timeout 10m ./...
 
 chaos: setup ## Tidemark under faults, with a verdict; CHAOS_DURATION=10m, CHAOS_SEED=any
