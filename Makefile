@@ -9,7 +9,7 @@ setup: ## install the apt packages that are missing (PostgreSQL, Redis, Promethe
 
 browser: ## install what the console's tests need (Chromium, Node.js, its packages)
 	@./scripts/setup chromium nodejs npm
-	@$(MAKE) --no-print-directory exporter/console/browser/node_modules/.package-lock.json
+	@$(MAKE) -s --no-print-directory exporter/console/browser/node_modules/.package-lock.json
 
 exporter/console/browser/node_modules/.package-lock.json: exporter/console/browser/package-lock.json
 	@cd exporter/console/browser && npm ci --silent --ignore-scripts --no-audit --no-fund

@@ -69,6 +69,7 @@ func startBrowser(t *testing.T) *browser {
 	}
 	cmd := exec.Command("node", "scenarios.mjs")
 	cmd.Dir = browserDir
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir()) // profiles, and what else a browser leaves
 	cmd.Stderr = os.Stderr
 	orders, err := cmd.StdinPipe()
 	if err != nil {
