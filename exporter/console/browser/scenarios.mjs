@@ -4,7 +4,14 @@
 import { createInterface } from 'node:readline'
 import { createRequire } from 'node:module'
 import { chromium } from 'playwright-core'
-import * as scenarios from './plays.mjs'
+import * as pages from './plays/pages.mjs'
+import * as repair from './plays/repair.mjs'
+import * as lost from './plays/lost.mjs'
+import * as access from './plays/access.mjs'
+import * as hands from './plays/hands.mjs'
+import * as size from './plays/size.mjs'
+
+const scenarios = { ...pages, ...repair, ...lost, ...access, ...hands, ...size }
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
