@@ -53,5 +53,5 @@ export async function many(site) {
   const update = (await spent()) - before
   assert.deepEqual((await page.evaluate(() => [...window.touched])).sort(), ['c50-2024', 'c50-2025', 'c50-2026'])
   site.notes.push(`all of it: ${Math.round(all * 1000)} ms; an update of 3 cells: ${Math.round(update * 1000)} ms, ${await page.evaluate(() => window.long)} long tasks`)
-  assert.ok(update * 4 < all, `an update of 3 cells costs ${update} s, all of them ${all} s`)
+  assert.ok(update * 8 < all, `an update of 3 cells costs ${update} s, all of them ${all} s`)
 }
