@@ -47,9 +47,13 @@ func startLooker(w *Watch) *looker {
 	return l
 }
 
-// mark says whether the last look succeeded. It is called under the watch's mutex.
+// mark says whether the last look succeeded, and tells everybody when that has changed. It is called
+// under the watch's mutex.
 func (l *looker) mark(current bool) {
-	l.current = current
+	if l.current != current {
+		l.current = current
+		l.watch.wake()
+	}
 	select {
 	case <-l.seen:
 	default:

@@ -164,14 +164,18 @@ func (w *Watch) publish(l *looker, o Overview) error {
 	}
 	w.latest = next
 	l.mark(true)
-	if next == before {
-		return nil
+	if next != before {
+		w.wake()
 	}
+	return nil
+}
+
+// wake lets the subscribers look. It is called under the mutex.
+func (w *Watch) wake() {
 	for s := range w.subscribers {
 		select {
 		case s.changed <- struct{}{}:
 		default: // it has not taken the last one yet
 		}
 	}
-	return nil
 }

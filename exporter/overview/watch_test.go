@@ -340,9 +340,18 @@ func TestBrokenRecordIsSaid(t *testing.T) {
 		}
 	}
 	until(true)
+	select {
+	case <-s.Changed(): // of the first look
+	default:
+	}
 	proxy.Cut()
 	r.exec(`INSERT INTO carbon_report_modules (module_type_id, status, carbon_report_id) VALUES (3, 0, 1)`)
 	until(false)
+	select {
+	case <-s.Changed():
+	case <-time.After(patience):
+		t.Error("nobody is told that the record cannot be read")
+	}
 	if _, err := w.Subscribe(t.Context()); !errors.Is(err, sse.ErrUnavailable) {
 		t.Errorf("subscribed without a record: %v", err)
 	}

@@ -46,7 +46,7 @@ type Event struct {
 
 // Feed has what one client is to be sent.
 type Feed interface {
-	// Changed receives when Next may have something, once for any number of changes.
+	// Changed receives when Next may have something, or Current is another, once for any number of changes.
 	Changed() <-chan struct{}
 	// Next returns what the client lacks, nil when that is nothing. more is false when there
 	// will be nothing after it.
@@ -59,9 +59,9 @@ type Feed interface {
 // end ctx), or half an hour is over: each time the client may come again with the id of the
 // last event.
 //
-//	event, id, data                what the feed has
-//	event: ping, data: {}          nothing has changed for 15 seconds
-//	: the record cannot be read    instead of ping, when nobody knows whether something has
+//	event, id, data            what the feed has
+//	event: ping, data: {}      nothing has changed for 15 seconds, or the record can be read again
+//	event: unread, data: {}    the record cannot be read, so that nobody knows what has changed: at once, then every 15 seconds
 //
 // The error says that the client did not take what was written.
 func Serve(ctx context.Context, w http.ResponseWriter, feed Feed) error {
@@ -70,6 +70,7 @@ func Serve(ctx context.Context, w http.ResponseWriter, feed Feed) error {
 	out := writer{w, http.NewResponseController(w)}
 	silence := time.NewTicker(PingAfter)
 	defer silence.Stop()
+	current := true
 	for {
 		e, more := feed.Next()
 		if e != nil {
@@ -81,20 +82,33 @@ func Serve(ctx context.Context, w http.ResponseWriter, feed Feed) error {
 		if !more {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-feed.Changed():
-		case <-silence.C:
-			alive := "event: ping\ndata: {}\n\n"
-			if !feed.Current() {
-				alive = ": the record cannot be read\n\n"
-			}
-			if err := out.write("%s", alive); err != nil {
-				return err
+		due := false
+		if now := feed.Current(); now != current {
+			current, due = now, true
+		} else {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-feed.Changed():
+			case <-silence.C:
+				due = true
 			}
 		}
+		if due {
+			if err := out.write("event: %s\ndata: {}\n\n", standing(current)); err != nil {
+				return err
+			}
+			silence.Reset(PingAfter)
+		}
 	}
+}
+
+// standing names the event that says whether the record can be read.
+func standing(current bool) string {
+	if current {
+		return "ping"
+	}
+	return "unread"
 }
 
 // Open sends the headers of a stream. The read deadline of the server is lifted: when it

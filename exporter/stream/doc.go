@@ -20,7 +20,7 @@
 //
 //	the connection breaks              the hub connects again and looks at everything
 //	the record cannot be read          a new subscriber gets [sse.ErrUnavailable]; a stream that is open
-//	                                   stays so and says that it knows nothing, instead of ping
+//	                                   stays so and says at once that nobody knows, then instead of ping
 //	the database was not migrated      the hub looks every two seconds, on its one connection
 //	a pooler is in between             notifications may not get through; then half a minute is the limit
 //	a client is slow                   it gets the latest when it can, and is cut off when it takes nothing for ten seconds

@@ -76,7 +76,7 @@ func (l *listener) run(ctx context.Context) {
 func (l *listener) lose() {
 	l.hub.mu.Lock()
 	defer l.hub.mu.Unlock()
-	l.current = false
+	l.setCurrent(false)
 	for _, t := range l.topics {
 		if t.latest == nil {
 			t.err = sse.ErrUnavailable
@@ -164,7 +164,7 @@ func (l *listener) take() (topics map[uuid.UUID]*topic, dirty map[uuid.UUID]stru
 func (l *listener) publish(looked map[uuid.UUID]*topic, found map[uuid.UUID]Snapshot) {
 	l.hub.mu.Lock()
 	defer l.hub.mu.Unlock()
-	l.current = true
+	l.setCurrent(true)
 	for id, t := range looked {
 		before := t.latest
 		t.latest, t.err = nil, nil
@@ -175,11 +175,28 @@ func (l *listener) publish(looked map[uuid.UUID]*topic, found map[uuid.UUID]Snap
 		if before != nil && t.latest != nil && before.Version == t.latest.Version {
 			continue
 		}
-		for s := range t.subscriptions {
-			select {
-			case s.changed <- struct{}{}:
-			default: // it has not taken the last one yet
-			}
+		t.wake()
+	}
+}
+
+// setCurrent says whether the record can be read, and tells everybody when that has changed. It is called
+// under the hub's mutex.
+func (l *listener) setCurrent(current bool) {
+	if l.current == current {
+		return
+	}
+	l.current = current
+	for _, t := range l.topics {
+		t.wake()
+	}
+}
+
+// wake lets the subscribers look. It is called under the hub's mutex.
+func (t *topic) wake() {
+	for s := range t.subscriptions {
+		select {
+		case s.changed <- struct{}{}:
+		default: // it has not taken the last one yet
 		}
 	}
 }

@@ -104,6 +104,7 @@ func (s *source) setCurrent(current bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = current
+	s.changed <- struct{}{}
 }
 
 func newSource(data string) *source {
@@ -120,7 +121,10 @@ func event(data string) string {
 
 func everything(Snapshot) bool { return true }
 
-const ping = "event: ping\ndata: {}\n\n"
+const (
+	ping   = "event: ping\ndata: {}\n\n"
+	unread = "event: unread\ndata: {}\n\n"
+)
 
 func TestStream(t *testing.T) {
 	t.Parallel()
@@ -150,8 +154,10 @@ func TestStream(t *testing.T) {
 		wait(sse.PingAfter-time.Millisecond, "")
 		wait(time.Millisecond, ping)
 		from.setCurrent(false)
-		wait(sse.PingAfter, ": the record cannot be read\n\n")
+		wait(0, unread)
+		wait(sse.PingAfter, unread)
 		from.setCurrent(true)
+		wait(0, ping)
 		wait(sse.PingAfter, ping)
 		from.show(`{"a":3,"stream_closed":true}`, true)
 		wait(0, event(`{"a":3,"stream_closed":true}`))

@@ -75,6 +75,7 @@ export class Store extends EventTarget {
     this.#stream = stream
     stream.addEventListener('overview', (e) => this.#apply(JSON.parse(e.data)))
     stream.addEventListener('ping', () => this.#alive())
+    stream.addEventListener('unread', () => this.#standing('unread'))
     stream.addEventListener('error', () => {
       if (stream !== this.#stream) return
       this.#standing('lost')
@@ -90,9 +91,12 @@ export class Store extends EventTarget {
     this.#stream = null
   }
 
-  /** A stream that is open and says nothing stands for a record that cannot be read. */
+  /** A stream that is open and says nothing is a dead connection that nobody has noticed yet. */
   #listen() {
-    if (this.#stream && this.link === 'live' && now() - this.heard > silence) this.#standing('unread')
+    if (!this.#stream || this.link !== 'live' || now() - this.heard <= silence) return
+    this.#standing('lost')
+    this.#close()
+    this.#later()
   }
 
   #alive() {

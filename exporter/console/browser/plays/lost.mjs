@@ -24,7 +24,6 @@ export async function lost(site) {
 /** away: without PostgreSQL there is a page that says so; an open map is marked as old, and both come back. */
 export async function away(site) {
   const page = await site.page()
-  await page.clock.install()
   await page.goto(site.base)
   await live(page)
   await site.at('cut')
@@ -34,12 +33,9 @@ export async function away(site) {
   await says(other, 'h1', 'The record cannot be read')
   assert.equal(await other.locator('.map').count(), 0)
   await shot(site, other, 'away')
-  // The stream says nothing that means anything for longer than it would.
-  await page.clock.fastForward(30_000)
   await says(page, '#banner', 'Nothing is known since 20')
   await says(page, '#banner', 'PostgreSQL does not answer')
   await site.at('restore')
   await says(other, 'h1', 'professional_travel')
-  await page.clock.runFor(20_000)
   await page.locator('#banner').waitFor({ state: 'hidden', timeout: patience })
 }
