@@ -2,12 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,7 +17,7 @@ import (
 
 	"tidemark/exporter"
 	"tidemark/scheduler"
-	"tidemark/shared/freshness"
+	"tidemark/shared/access"
 	"tidemark/shared/local"
 	"tidemark/shared/postgres"
 	"tidemark/shared/signal"
@@ -61,6 +61,8 @@ type demo struct {
 	listen         string
 	withMonitoring bool
 
+	// dir has the demo's files, token lets its operator request.
+	dir, token      string
 	database, redis string
 	pool            *pgxpool.Pool
 	rdb             redis.UniversalClient
@@ -84,6 +86,10 @@ func (d *demo) run(ctx context.Context) error {
 	if err := probe.Close(); err != nil {
 		return err
 	}
+	if d.dir, err = os.MkdirTemp("", "tidemark-demo-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(d.dir)
 	pg, err := local.StartPostgres(ctx)
 	if err != nil {
 		return err
@@ -148,8 +154,12 @@ func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
 	if err != nil {
 		return err
 	}
-	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Pool: d.pool, Redis: d.rdb, MaxScopeSeries: defaultScopeSeries,
-		Logger: d.log.With("component", "exporter")})
+	known, err := d.operator()
+	if err != nil {
+		return err
+	}
+	e, err := exporter.New(exporter.Options{Web: web.Options{Addresses: []string{d.listen}}, AnonymousAPI: true, Authenticator: known, Pool: d.pool, Redis: d.rdb,
+		MaxScopeSeries: defaultScopeSeries, Logger: d.log.With("component", "exporter")})
 	if err != nil {
 		return err
 	}
@@ -159,91 +169,21 @@ func (d *demo) components(ctx context.Context, group *errgroup.Group) error {
 	return nil
 }
 
+// operator makes the one who may request, with a token that is good as long as the demo runs.
+func (d *demo) operator() (*access.Authenticator, error) {
+	account, token, err := access.NewAccount("operator", time.Time{}, access.SyncAll)
+	if err != nil {
+		return nil, err
+	}
+	d.token = token
+	file := filepath.Join(d.dir, "tokens")
+	if err := access.AppendAccount(file, account); err != nil {
+		return nil, err
+	}
+	return access.New(access.Options{TokensFile: file, Logger: d.log})
+}
+
 // beside serves on an address, or where that is taken on another, and tells on which.
 func beside(address string, at chan<- net.Addr) web.Options {
 	return web.Options{Addresses: []string{address}, OtherPort: true, OnListen: func(bound []net.Addr) { at <- bound[0] }}
-}
-
-// tell plays the story: load, compute, go stale, and what to try next.
-func (d *demo) tell(ctx context.Context) error {
-	start := time.Now()
-	dir, err := os.MkdirTemp("", "tidemark-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	if err := d.load(ctx, dir); err != nil {
-		return err
-	}
-	if err := d.awaitQuiet(ctx); err != nil {
-		return err
-	}
-	d.say("recalculated and aggregated everything, %.1f s after the first load", time.Since(start).Seconds())
-	if err := d.goStale(ctx); err != nil {
-		return err
-	}
-	snapshot, err := freshness.TakeSnapshot(ctx, d.pool)
-	if err != nil {
-		return err
-	}
-	stale := freshness.Stale(snapshot, time.Hour)
-	d.say("\n%d scopes (a module in a year), %d of them fresh, the others:", len(snapshot.Scopes), len(snapshot.Scopes)-len(stale))
-	counts := freshness.Counts(stale)
-	for _, why := range freshness.Whys() {
-		d.say("  %d %s", counts[why], why)
-	}
-	d.say("%d of the scopes drifted: its data changed after its aggregation", freshness.Drifts(snapshot)[freshness.Drifted])
-	var besides [2]net.Addr
-	for i, at := range []chan net.Addr{d.workerAt, d.schedulerAt} {
-		select {
-		case besides[i] = <-at:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	monitoring, err := d.monitor(ctx, besides[0], besides[1])
-	if err != nil {
-		return err
-	}
-	d.say(`
-the exporter is at http://%[1]s; in a browser that is the console
-  curl -s http://%[1]s/metrics | grep tidemark_
-  curl -s 'http://%[1]s/v1/sync/health/stale-stats?older_than_minutes=60'
-and what the other two count of their own work
-  curl -s http://%[4]s/metrics | grep tidemark_worker_
-  curl -s http://%[5]s/metrics | grep tidemark_scheduler_
-%[6]s
-try next, in another terminal:
-  export TIDEMARK_DATABASE_URL='%[2]s' TIDEMARK_REDIS_URL='%[3]s'
-  ./bin/tidemark stale
-  ./bin/tidemark recalc --module equipment --year 2023 --wait
-  ./bin/tidemark explain process_emissions 2024
-
-Ctrl-C stops everything.`, d.listen, d.database, d.redis, besides[0], besides[1], monitoring)
-	return nil
-}
-
-// awaitQuiet waits until no job waits or runs.
-func (d *demo) awaitQuiet(ctx context.Context) error {
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		active, err := freshness.ActiveJobs(ctx, d.pool)
-		if err != nil {
-			return err
-		}
-		n := 0
-		for _, a := range active {
-			n += a.Count
-		}
-		if n == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-		}
-	}
-	return errors.New("the jobs did not end within a minute; start again with --log.level info to see why")
 }

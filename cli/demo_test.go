@@ -60,6 +60,15 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s has no %s:\n%s", m[1], m[2], body)
 		}
 	}
+	if m := regexp.MustCompile(`at (http://\S+); in a browser that is the console, .*\n +(\S+)\n`).FindStringSubmatch(said.String()); m != nil {
+		request, _ := http.NewRequest(http.MethodPost, m[1]+"/v1/sync/recalculate-emissions/equipment?year=2024&only_stale=false", nil)
+		request.Header.Set("Cookie", "tidemark_session="+m[2])
+		if answer, err := client.Do(request); err != nil || answer.StatusCode != http.StatusAccepted {
+			t.Errorf("a request with the token that it gives: %v %v", answer, err)
+		}
+	} else {
+		t.Error("it does not say how to sign in to the console")
+	}
 	if m := regexp.MustCompile(`Prometheus is at (http://\S+), Alertmanager at (http://\S+)`).FindStringSubmatch(said.String()); m != nil {
 		checkPanels(t, client, m[1])
 	} else {
