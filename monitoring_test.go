@@ -60,7 +60,7 @@ func (m *monitoring) scopes(t *testing.T) {
 		}
 		command := fmt.Sprintf("--module equipment --year %d", f.year)
 		if f.alert == "TidemarkAggregationStuck" {
-			command = fmt.Sprintf("`tidemark jobs --active --year %d`", f.year)
+			command = fmt.Sprintf("`tidemark explain equipment %d`", f.year)
 		}
 		if !strings.Contains(a.Annotations["description"], command) {
 			t.Errorf("%s: the description does not say %q: %s", f.what, command, a.Annotations["description"])

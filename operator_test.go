@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,7 +45,7 @@ func TestSameRequestByThreeWaysAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rdb.Close()
-	e, err := exporter.New(exporter.Options{Authenticator: known, Pool: c.pool, Redis: rdb})
+	e, err := exporter.New(exporter.Options{Authenticator: known, Pool: c.pool, Redis: rdb, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
