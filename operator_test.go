@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"tidemark/exporter"
 	"tidemark/shared/access"
@@ -32,23 +33,12 @@ func TestSameRequestByThreeWaysAtOnce(t *testing.T) {
 	c.awaitQuiet()
 	c.exec(`CREATE TABLE began AS SELECT clock_timestamp() AS at`)
 
-	token, err := c.command("token", "create", "--name=ops", "--permission="+string(access.SyncAll), "--file="+c.file("tokens")).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	known, err := access.New(access.Options{TokensFile: c.file("tokens")})
-	if err != nil {
-		t.Fatal(err)
-	}
 	rdb, err := signal.Connect(c.redis)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rdb.Close()
-	e, err := exporter.New(exporter.Options{Authenticator: known, Pool: c.pool, Redis: rdb, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, token := c.exporter(rdb)
 	client := asynq.NewClientFromRedisClient(rdb)
 
 	const rounds = 3
@@ -61,7 +51,7 @@ func TestSameRequestByThreeWaysAtOnce(t *testing.T) {
 		})
 		instant.Go(func() {
 			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/sync/recalculate-emissions/professional_travel/plane?year=2025", nil)
-			r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+			r.Header.Set("Authorization", "Bearer "+token)
 			w := httptest.NewRecorder()
 			e.Handler().ServeHTTP(w, r)
 			if w.Code != http.StatusAccepted {
@@ -89,4 +79,22 @@ SELECT count(*), count(*) FILTER (WHERE j.result = 'SUCCESS' AND j.started_at > 
 		t.Errorf("of %d requests %d were accepted, %d covered by a run that began after them, %d pipelines are done; %d ran more than once",
 			3*rounds, accepted, covered, done, repeated)
 	}
+}
+
+// exporter returns one in this process, with a token of who may request. rdb may be nil.
+func (c *crash) exporter(rdb redis.UniversalClient) (e *exporter.Exporter, token string) {
+	c.t.Helper()
+	said, err := c.command("token", "create", "--name=ops", "--permission="+string(access.SyncAll), "--file="+c.file("tokens")).Output()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	known, err := access.New(access.Options{TokensFile: c.file("tokens")})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	e, err = exporter.New(exporter.Options{Authenticator: known, Pool: c.pool, Redis: rdb, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return e, strings.TrimSpace(string(said))
 }

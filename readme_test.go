@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -11,9 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"tidemark/exporter"
-	"tidemark/shared/access"
 )
 
 // TestReadmeExamples runs README's calls of curl as they stand, on a deployment with a worker.
@@ -27,18 +23,7 @@ func TestReadmeExamples(t *testing.T) {
 	c.load(10)
 	c.worker()
 	c.awaitQuiet()
-	token, err := c.command("token", "create", "--name=ops", "--permission="+string(access.SyncAll), "--file="+c.file("tokens")).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	known, err := access.New(access.Options{TokensFile: c.file("tokens")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := exporter.New(exporter.Options{Authenticator: known, Pool: c.pool, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, token := c.exporter(nil)
 	server := httptest.NewServer(e.Handler())
 	t.Cleanup(server.Close)
 
@@ -46,7 +31,7 @@ func TestReadmeExamples(t *testing.T) {
 	if len(examples) != 3 {
 		t.Fatalf("README has %d calls of curl: say here what they have to answer", len(examples))
 	}
-	env := append(c.env, "TOKEN="+strings.TrimSpace(string(token)))
+	env := append(c.env, "TOKEN="+token)
 	run := func(example string) string {
 		t.Helper()
 		// uuidgen is where people are, not on every server.
