@@ -115,6 +115,7 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/v1/sync/overview/stream", viewSome, a.overviewStream},
 		{http.MethodGet, "/v1/sync/scopes/{module}/{year}", viewSome, a.scope},
 		{http.MethodGet, "/v1/sync/fleet", viewAll, a.fleet},
+		{http.MethodPost, "/v1/sync/aggregate/{module}", request, a.aggregate},
 		{http.MethodPost, "/v1/sync/recalculate-emissions/{module}", request, a.recalculate},
 		{http.MethodPost, "/v1/sync/recalculate-emissions/{module}/{data_entry_type}", request, a.recalculate},
 	}

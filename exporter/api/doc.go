@@ -12,7 +12,8 @@
 //	GET  /v1/sync/overview/stream                   the same, then what changes
 //	GET  /v1/sync/scopes/{module}/{year}            one scope, why it is so, its jobs
 //	GET  /v1/sync/fleet                             workers and queues
-//	POST /v1/sync/recalculate-emissions/{module}[/{data_entry_type}]   a request
+//	POST /v1/sync/aggregate/{module}                a request for the roll-up
+//	POST /v1/sync/recalculate-emissions/{module}[/{data_entry_type}]   a request for emissions and roll-up
 //	GET  /v1/openapi.json                           all of this, for programs
 //
 // Paths, parameters and fields are those of the original, which its clients go on using. What

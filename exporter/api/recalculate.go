@@ -2,16 +2,10 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
-	"regexp"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -24,33 +18,8 @@ import (
 	"tidemark/shared/web"
 )
 
-const (
-	// maxBody bounds the body of a request in bytes, maxReason the reason in it in characters.
-	maxBody   = 4 << 10
-	maxReason = 500
-	// startAttempts is how often a request that met a deadlock is tried in all.
-	startAttempts = 5
-
-	minYear = 1900
-	maxYear = 2200
-)
-
-const (
-	headerIdempotencyKey = "Idempotency-Key"
-	headerReplayed       = "Idempotency-Replayed"
-)
-
-// wanted is a request as it came in.
-type wanted struct {
-	module catalog.Module
-	// dataEntryType is nil for all of the module that can be computed.
-	dataEntryType *catalog.DataEntryType
-	year          int
-	onlyStale     bool
-	reason        string
-	// pipeline is uuid.Nil without an idempotency key.
-	pipeline uuid.UUID
-}
+// startAttempts is how often a request that met a deadlock is tried in all.
+const startAttempts = 5
 
 // scheduledAnswer is the original's answer, with what became of each scope.
 type scheduledAnswer struct {
@@ -66,7 +35,7 @@ type scheduledJob struct {
 	JobID         int64    `json:"job_id"`
 	Type          job.Type `json:"job_type"`
 	ModuleType    int      `json:"module_type_id"`
-	DataEntryType int      `json:"data_entry_type_id"`
+	DataEntryType *int     `json:"data_entry_type_id"` // nil (null) of an aggregation
 	Year          int      `json:"year"`
 	// Outcome is created, or joined where such a job waited already.
 	Outcome string `json:"outcome"`
@@ -74,10 +43,20 @@ type scheduledJob struct {
 
 // recalculate answers POST /v1/sync/recalculate-emissions/{module}[/{data_entry_type}].
 func (a *API) recalculate(w http.ResponseWriter, r *http.Request, c caller) error {
+	return a.request(w, r, c, job.EmissionRecalc)
+}
+
+// aggregate answers POST /v1/sync/aggregate/{module}.
+func (a *API) aggregate(w http.ResponseWriter, r *http.Request, c caller) error {
+	return a.request(w, r, c, job.Aggregation)
+}
+
+// request records what is wanted and wakes the workers.
+func (a *API) request(w http.ResponseWriter, r *http.Request, c caller, kind job.Type) error {
 	if err := a.limit(w, c); err != nil {
 		return err
 	}
-	want, err := a.wanted(w, r, c)
+	want, err := wantedBy(w, r, c, kind)
 	if err != nil {
 		return err
 	}
@@ -120,101 +99,20 @@ func (a *API) signal(ctx context.Context, c caller, tickets []ledger.Ticket) {
 
 func scheduledAnswerOf(want wanted, started ledger.Started) scheduledAnswer {
 	answer := scheduledAnswer{JobID: started.Tickets[0].JobID, PipelineID: started.Pipeline, Message: "Emission recalculation scheduled"}
-	if want.dataEntryType == nil {
+	switch {
+	case want.kind == job.Aggregation:
+		answer.Message = "Aggregation scheduled"
+	case want.dataEntryType == nil:
 		answer.Message = fmt.Sprintf("Module emission recalculation scheduled for %d data entry types", len(started.Tickets))
 	}
 	for _, t := range started.Tickets {
-		answer.Jobs = append(answer.Jobs, scheduledJob{t.JobID, t.Scope.Type, t.Scope.ModuleType, t.Scope.DataEntryType, t.Scope.Year, t.Outcome()})
+		j := scheduledJob{JobID: t.JobID, Type: t.Scope.Type, ModuleType: t.Scope.ModuleType, Year: t.Scope.Year, Outcome: t.Outcome()}
+		if t.Scope.Type == job.EmissionRecalc {
+			j.DataEntryType = &t.Scope.DataEntryType
+		}
+		answer.Jobs = append(answer.Jobs, j)
 	}
 	return answer
-}
-
-// wanted reads a request.
-func (a *API) wanted(w http.ResponseWriter, r *http.Request, c caller) (want wanted, err error) {
-	query, err := parametersOf(r)
-	if err != nil {
-		return want, err
-	}
-	if want.module, err = catalog.ParseModule(r.PathValue("module")); err != nil {
-		return want, invalid(err.Error())
-	}
-	if text := r.PathValue("data_entry_type"); text != "" {
-		t, err := catalog.ParseDataEntryType(text, want.module.DataEntryTypes)
-		if err == nil {
-			err = t.CheckCalculated()
-		}
-		if err != nil {
-			return want, invalid(err.Error())
-		}
-		want.dataEntryType = &t
-	}
-	if err := query.require("?year=2025", "year"); err != nil {
-		return want, err
-	}
-	if want.year, err = query.integerIn("year", minYear, maxYear, 0); err != nil {
-		return want, err
-	}
-	// As in the original: who names a type means it, who names a module means what is stale.
-	if want.onlyStale, err = query.truth("only_stale", want.dataEntryType == nil); err != nil {
-		return want, err
-	}
-	if want.pipeline, err = idempotentPipeline(c.Name, r.Header.Values(headerIdempotencyKey)); err != nil {
-		return want, err
-	}
-	want.reason, err = reasonOf(w, r)
-	return want, err
-}
-
-var idempotencyKeySyntax = regexp.MustCompile(`^[ -~]{1,255}$`)
-
-// idempotencySpace keeps pipeline ids made of keys apart from other ids of that kind.
-var idempotencySpace = uuid.MustParse("5b0f7f6e-2b1c-4b53-9a5e-7c1d0d3f8a11")
-
-// idempotentPipeline makes the pipeline id of a key: the same for the same caller and key.
-func idempotentPipeline(name string, keys []string) (uuid.UUID, error) {
-	switch {
-	case len(keys) == 0:
-		return uuid.Nil, nil
-	case len(keys) > 1 || !idempotencyKeySyntax.MatchString(keys[0]):
-		return uuid.Nil, invalid(headerIdempotencyKey + ": it must be there once, with 1 to 255 printable ASCII characters, for example a uuid")
-	}
-	return uuid.NewSHA1(idempotencySpace, []byte(name+"\x00"+keys[0])), nil
-}
-
-// reasonOf reads the body: nothing, or a JSON object with a reason.
-func reasonOf(w http.ResponseWriter, r *http.Request) (string, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return "", &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes: it holds a reason and nothing else", maxBody)}
-	}
-	if err != nil {
-		return "", &refusal{http.StatusBadRequest, "the body did not arrive"}
-	}
-	if len(body) == 0 {
-		return "", nil
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return "", &refusal{http.StatusUnsupportedMediaType, `the body must be of the Content-Type application/json, for example {"reason": "factors corrected"}; or leave it out`}
-	}
-	return parseReason(body)
-}
-
-func parseReason(body []byte) (string, error) {
-	var given struct {
-		Reason string `json:"reason"`
-	}
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&given); err != nil {
-		return "", invalid(`the body must be a JSON object such as {"reason": "factors corrected"}`)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return "", invalid("the body must be one JSON object, with nothing behind it")
-	}
-	if utf8.RuneCountInString(given.Reason) > maxReason {
-		return "", invalid(fmt.Sprintf("the reason must have at most %d characters", maxReason))
-	}
-	return given.Reason, nil
 }
 
 // start records the request, or finds the one it repeats.
@@ -234,7 +132,7 @@ func (a *API) start(ctx context.Context, c caller, want wanted) (ledger.Started,
 	var started ledger.Started
 	err = postgres.InTx(ctx, a.opts.Pool, startAttempts, func(tx pgx.Tx) (err error) {
 		started, err = a.ledger.Start(ctx, tx,
-			ledger.NewPipeline{ID: want.pipeline, Kind: job.EmissionRecalc, ModuleType: want.module.ID, Year: want.year},
+			ledger.NewPipeline{ID: want.pipeline, Kind: want.kind, ModuleType: want.module.ID, Year: want.year},
 			ledger.Origin{Actor: c.Name, Via: ledger.ViaHTTP, Reason: want.reason, RequestID: c.requestID}, scopes...)
 		return err
 	})
@@ -247,6 +145,9 @@ func (a *API) start(ctx context.Context, c caller, want wanted) (ledger.Started,
 
 // candidates are the scopes that the request may come to.
 func (want wanted) candidates() ([]job.Scope, error) {
+	if want.kind == job.Aggregation {
+		return []job.Scope{job.AggregationOf(want.module.ID, want.year)}, nil
+	}
 	types := want.module.DataEntryTypes
 	if want.dataEntryType != nil {
 		types = []catalog.DataEntryType{*want.dataEntryType}

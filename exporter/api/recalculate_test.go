@@ -75,7 +75,7 @@ func TestRecalculateModule(t *testing.T) {
 	b.recalculation(4, 11, 2025, 11, "FINISHED", "SUCCESS")
 	stale := into[scheduledAnswer](b.post("/equipment?year=2025"))
 	if stale.Message != "Module emission recalculation scheduled for 2 data entry types" || len(stale.Jobs) != 2 ||
-		stale.Jobs[0].DataEntryType != 10 || stale.Jobs[1].DataEntryType != 12 || stale.JobID != stale.Jobs[0].JobID {
+		*stale.Jobs[0].DataEntryType != 10 || *stale.Jobs[1].DataEntryType != 12 || stale.JobID != stale.Jobs[0].JobID {
 		t.Errorf("%+v", stale)
 	}
 	all := into[scheduledAnswer](b.post("/equipment?year=2025&only_stale=false"))
@@ -90,6 +90,36 @@ func TestRecalculateModule(t *testing.T) {
 	if got := into[scheduledAnswer](b.post("/3/31?year=2025")); len(got.Jobs) != 1 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestAggregate: the roll-up alone, also of a module of which Tidemark computes no emissions.
+func TestAggregate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.declare(2025, 5)
+	const target = "/v1/sync/aggregate/5?year=2025"
+	first := b.ask("operator", http.MethodPost, target, `{"reason":"statistics repaired"}`, "Content-Type", "application/json", headerIdempotencyKey, "once", headerRequestID, "req-1")
+	created := into[scheduledAnswer](first)
+	first.is(fmt.Sprintf(`{"job_id":1,"state":0,"message":"Aggregation scheduled","progress":null,"pipeline_id":"%s",
+		"jobs":[{"job_id":1,"job_type":"aggregation","module_type_id":5,"data_entry_type_id":null,"year":2025,"outcome":"created"}]}`, created.PipelineID))
+	again := b.ask("operator", http.MethodPost, target, "", headerIdempotencyKey, "once")
+	if again.header.Get(headerReplayed) != "true" || into[scheduledAnswer](again).PipelineID != created.PipelineID {
+		t.Errorf("repeated: %v %+v", again.header, into[scheduledAnswer](again))
+	}
+	if joined := into[scheduledAnswer](b.ask("operator", http.MethodPost, target, "", headerRequestID, "req-2")); joined.JobID != 1 || joined.Jobs[0].Outcome != "joined" {
+		t.Errorf("%+v", joined)
+	}
+	if got, want := b.audit(), "operator http statistics repaired req-1 1 t\noperator http - req-2 1 f"; got != want {
+		t.Errorf("recorded %q, want %q", got, want)
+	}
+	if len(b.signals.sent) != 2 || b.signals.sent[0].Scope != job.AggregationOf(5, 2025) {
+		t.Errorf("signalled %+v", b.signals.sent)
+	}
+	b.declare(2025, 2)
+	b.ask("operator", http.MethodPost, recalculatePath+"/2/20?year=2025", "", headerIdempotencyKey, "once").problem(http.StatusUnprocessableEntity, "was used for another request")
+	b.ask("operator", http.MethodPost, "/v1/sync/aggregate/5?year=2020", "").problem(http.StatusConflict, "no report of 2020")
+	b.ask("operator", http.MethodPost, "/v1/sync/aggregate/nothing?year=2025", "").wantStatus(http.StatusUnprocessableEntity)
+	b.ask("viewer", http.MethodPost, target, "").problem(http.StatusForbidden, "backoffice.data_management.sync")
 }
 
 func TestRecalculateRefusals(t *testing.T) {

@@ -30,6 +30,7 @@ func TestConsole(t *testing.T) {
 	}{
 		{"pages", nil, fixture},
 		{"repair", nil, fixture},
+		{"aggregate", nil, fixture},
 		{"failure", nil, fixture},
 		{"abort", nil, fixture},
 		{"lost", nil, fixture},

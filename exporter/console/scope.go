@@ -19,6 +19,8 @@ type scopeData struct {
 	Scope       scopeView
 	Explanation explain.Explanation
 	Jobs        []ledger.Job
+	// Known is false for a module that this release knows only by its number.
+	Known bool
 	// Types are those that can be computed; none where Tidemark only aggregates the module.
 	Types []string
 	// MayRequest says whether the button works for the viewer.
@@ -57,6 +59,7 @@ func (c *Console) scope(r *http.Request, who viewer) (view, error) {
 		return view{}, err
 	}
 	d := scopeData{Scope: scopeView{found, rootOf(r)}, Explanation: explain.Explain(facts), MayRequest: who.MayRequest()}
+	_, d.Known = catalog.ModuleByID(module.ID)
 	if d.Jobs, err = c.ledger.ScopeJobs(r.Context(), c.opts.Pool, module.ID, year, timeline); err != nil {
 		return view{}, err
 	}

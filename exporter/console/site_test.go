@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -67,7 +68,13 @@ func newSite(t *testing.T, change ...func(*exporter.Options)) *site {
 		"restore": func(string) error { s.proxy.Restore(); return nil },
 		"sql":     func(sql string) error { _, err := s.pool.Exec(s.t.Context(), sql); return err },
 		"recalc":  func(string) error { return s.take(job.RecalcOf(2, 20, 2025)) },
-		"roll-up": func(string) error { return s.take(job.AggregationOf(2, 2025)) },
+		"roll-up": func(module string) error {
+			n, err := strconv.Atoi(cmp.Or(module, "2"))
+			if err != nil {
+				return err
+			}
+			return s.take(job.AggregationOf(n, 2025))
+		},
 		"percent": func(n string) error {
 			done, err := strconv.Atoi(n)
 			if err != nil {

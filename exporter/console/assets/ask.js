@@ -24,6 +24,9 @@ export function startRecalculation() {
   const form = document.getElementById('ask-form')
   if (!form) return
   const button = document.getElementById('ask-button'), answer = document.getElementById('ask-answer')
+  // Which of them is asked of recalculations only.
+  const which = form.querySelector('.radio')
+  form.elements.type.addEventListener('change', () => which.toggleAttribute('hidden', form.elements.type.value === 'aggregation'))
   form.addEventListener('submit', async (e) => {
     e.preventDefault()
     const given = new FormData(form), type = given.get('type')
@@ -31,7 +34,7 @@ export function startRecalculation() {
     button.disabled = true
     answer.className = 'answer'
     answer.replaceChildren(say('answer.sending'))
-    const path = `v1/sync/recalculate-emissions/${form.dataset.module}${type ? `/${type}` : ''}?year=${form.dataset.year}&only_stale=${given.get('which') === 'stale'}`
+    const path = type === 'aggregation' ? `v1/sync/aggregate/${form.dataset.module}?year=${form.dataset.year}` : `v1/sync/recalculate-emissions/${form.dataset.module}${type ? `/${type}` : ''}?year=${form.dataset.year}&only_stale=${given.get('which') === 'stale'}`
     try {
       const { ok, body, detail } = await post(path, given.get('reason'), { 'Idempotency-Key': key })
       key = ''

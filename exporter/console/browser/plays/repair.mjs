@@ -63,6 +63,29 @@ export async function repair(site) {
   assert.deepEqual(open, await said(map))
 }
 
+/** aggregate: the roll-up alone; of a module of which Tidemark computes no emissions there is nothing else to ask for. */
+export async function aggregate(site) {
+  const page = await site.page({ as: 'operator' })
+  await page.goto(site.base + 'scopes/headcount/2025')
+  await live(page)
+  await page.getByLabel('Reason').fill('never done')
+  await page.getByRole('button', { name: 'Aggregate' }).click()
+  await says(page, '#ask-answer', 'aggregation: created')
+  await page.locator('[data-badge-of] .badge.waiting').waitFor()
+  await site.at('roll-up', '1')
+  await site.at('finish', 'SUCCESS')
+  await says(page, '.lead', 'is fresh')
+
+  await page.goto(site.base + failedScope)
+  await live(page)
+  await page.getByLabel('Data entry type').selectOption('aggregation')
+  await page.locator('.radio').waitFor({ state: 'hidden' })
+  await page.getByLabel('Reason').fill('the report is repaired')
+  await page.getByRole('button', { name: 'Recalculate' }).click()
+  await says(page, '#ask-answer', 'aggregation: created')
+  await says(page, '[data-badge-of] .badge', 'Step 3/3')
+}
+
 /** failure: the badge of a failure stays, after a reload too, until its scope is repaired. */
 export async function failure(site) {
   const page = await site.page({ as: 'operator' })
