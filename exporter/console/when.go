@@ -14,7 +14,8 @@ func exact(t *time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
 }
 
-// brief is a time in a cell: of the same day the hour, else the day, else the year.
+// brief is a time in a cell: of the same day the hour, else the day, else the year. It is a part of the
+// exact time, which the cell's label has: what is seen can be said to a browser that listens.
 func brief(t *time.Time, at time.Time) string {
 	if t == nil {
 		return ""
@@ -24,7 +25,7 @@ func brief(t *time.Time, at time.Time) string {
 	case then.Format(time.DateOnly) == now.Format(time.DateOnly):
 		return then.Format("15:04")
 	case then.Year() == now.Year():
-		return then.Format("2 Jan")
+		return then.Format("01-02")
 	default:
 		return then.Format("2006")
 	}

@@ -28,14 +28,12 @@ export const now = () => Date.now() + ahead
 /** exact is a time as it stands where there is room for all of it. */
 export const exact = (at) => (at === null ? say('time.none') : new Date(at).toISOString().slice(0, 19).replace('T', ' ') + ' UTC')
 
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-
 /** brief is a time in a cell: of the same day the hour, else the day, else the year. */
 export function brief(at) {
   if (at === null) return ''
   const [then, today] = [new Date(at).toISOString(), new Date(now()).toISOString()]
   if (then.slice(0, 10) === today.slice(0, 10)) return then.slice(11, 16)
-  if (then.slice(0, 4) === today.slice(0, 4)) return `${Number(then.slice(8, 10))} ${months[Number(then.slice(5, 7)) - 1]}`
+  if (then.slice(0, 4) === today.slice(0, 4)) return then.slice(5, 10)
   return then.slice(0, 4)
 }
 

@@ -11,6 +11,8 @@ export async function pages(site) {
     ['scope-aggregated', 'scopes/purchases/2025', ''], ['pipelines', 'pipelines', ''], ['pipeline', pipeline, 'operator'], ['fleet', 'fleet', ''], ['sign-in', 'sign-in', ''],
     ['denied', 'scopes/buildings/2025', 'traveller'], ['nothing', 'nowhere', ''],
   ]
+  // What is of another day is shown in another form.
+  await site.at('sql', "UPDATE data_ingestion_jobs SET finished_at = finished_at - interval '2 days' WHERE id = 11")
   const visitors = new Map()
   for (const [name, path, as] of all) {
     // The policy of the pages keeps axe out as well.
