@@ -35,7 +35,8 @@ func TestWebOptions(t *testing.T) {
 				os.Setenv(env, c.env)
 				t.Cleanup(func() { os.Unsetenv(env) })
 			}
-			app := &cli.App{Writer: io.Discard, Flags: webFlags(env, "127.0.0.1:1", ""), Action: func(ctx *cli.Context) error {
+			// The library's help flag is one for all programs of a process, which these are at once.
+			app := &cli.App{HideHelp: true, Writer: io.Discard, Flags: webFlags(env, "127.0.0.1:1", ""), Action: func(ctx *cli.Context) error {
 				o := webOptions(ctx, true)
 				if !slices.Equal(o.Addresses, c.addresses) || o.OtherPort != c.otherPort {
 					t.Errorf("got %q, other port %t", o.Addresses, o.OtherPort)
