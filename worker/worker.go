@@ -148,13 +148,14 @@ func (w *Worker) begin() bool {
 }
 
 func (w *Worker) open(ctx context.Context) (err error) {
-	// A run that meets a dead connection has lost an attempt. After the server ended all sessions
-	// the pool holds as many dead ones as a job has attempts, or more.
+	// A run that meets a dead connection has lost an attempt, and a claim that does its task, until the
+	// relay signals the scope again. After the server ended all sessions the pools hold as many dead
+	// ones as a job has attempts, or more.
 	w.data, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: postgres.ProcessName("worker"), MaxConns: w.opts.Concurrency, Proven: true})
 	if err != nil {
 		return err
 	}
-	w.claims, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: postgres.ProcessName("worker"), MaxConns: claimConns})
+	w.claims, err = postgres.Connect(ctx, postgres.Options{URL: w.opts.DatabaseURL, AppName: postgres.ProcessName("worker"), MaxConns: claimConns, Proven: true})
 	if err != nil {
 		return err
 	}
