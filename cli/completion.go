@@ -142,7 +142,7 @@ func declaredScopes(c *cli.Context) (modules, years []string) {
 		var s freshness.Snapshot
 		if s, err = freshness.TakeSnapshot(ctx, pool); err == nil {
 			for _, scope := range s.Scopes {
-				modules, years = append(modules, moduleName(scope.ModuleType)), append(years, fmt.Sprint(scope.Year))
+				modules, years = append(modules, catalog.ModuleName(scope.ModuleType)), append(years, fmt.Sprint(scope.Year))
 			}
 		}
 	}

@@ -66,7 +66,7 @@ func jobs(c *cli.Context) error {
 func jobTable(w io.Writer, jobs []ledger.Job) error {
 	t := newTable(w, "JOB", "TYPE", "MODULE", "ENTRIES", "YEAR", "STATE", "RESULT", "FINISHED", "MESSAGE")
 	for _, j := range jobs {
-		t.row(fmt.Sprint(j.ID), j.Type, nameOr(j.ModuleType, moduleName), nameOr(j.DataEntryType, typeName), nameOr(j.Year, number),
+		t.row(fmt.Sprint(j.ID), j.Type, nameOr(j.ModuleType, catalog.ModuleName), nameOr(j.DataEntryType, catalog.DataEntryTypeName), nameOr(j.Year, number),
 			j.State, textOr(j.Result), timeOr(j.FinishedAt, "-"), oneLine(textOr(j.Message)))
 	}
 	return t.flush()
@@ -98,13 +98,6 @@ func jobFilter(c *cli.Context) (ledger.JobFilter, error) {
 		}
 	}
 	return f, nil
-}
-
-func typeName(id int) string {
-	if t, ok := catalog.DataEntryTypeByID(id); ok {
-		return t.Name
-	}
-	return fmt.Sprint(id)
 }
 
 func number(n int) string { return fmt.Sprint(n) }

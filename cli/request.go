@@ -287,7 +287,7 @@ func start(c *cli.Context, format string, pool *pgxpool.Pool, targets []target) 
 // scopeName is a scope as people say it.
 func scopeName(s job.Scope) string {
 	if s.Type == job.EmissionRecalc {
-		return fmt.Sprintf("%s %s %d", s.Type, typeName(s.DataEntryType), s.Year)
+		return fmt.Sprintf("%s %s %d", s.Type, catalog.DataEntryTypeName(s.DataEntryType), s.Year)
 	}
-	return fmt.Sprintf("%s %s %d", s.Type, moduleName(s.ModuleType), s.Year)
+	return fmt.Sprintf("%s %s %d", s.Type, catalog.ModuleName(s.ModuleType), s.Year)
 }

@@ -87,7 +87,7 @@ func listScopes(s freshness.Snapshot, olderThan time.Duration) []listedScope {
 		if why == freshness.Fresh && scope.Drift != freshness.Drifted {
 			continue
 		}
-		l := listedScope{ModuleType: scope.ModuleType, Module: moduleName(scope.ModuleType), Year: scope.Year, LastSuccessAt: scope.LastSuccessAt,
+		l := listedScope{ModuleType: scope.ModuleType, Module: catalog.ModuleName(scope.ModuleType), Year: scope.Year, LastSuccessAt: scope.LastSuccessAt,
 			LastResult: scope.LastResult, Drift: scope.Drift, DriftedSince: scope.DriftedSince, PendingSince: scope.PendingSince()}
 		if why != freshness.Fresh {
 			l.Why = &why
@@ -199,14 +199,6 @@ func staleTable(w io.Writer, wide, narrowed bool, scopes int, found []listedScop
 	}
 	_, err := fmt.Fprintf(w, "%d of %d scopes are stale, %d have drifted from their data\n", stale, scopes, drifted)
 	return err
-}
-
-// moduleName is the module's name, or its number where the catalogue has none.
-func moduleName(id int) string {
-	if m, ok := catalog.ModuleByID(id); ok {
-		return m.Name
-	}
-	return fmt.Sprint(id)
 }
 
 // orEmpty prints what a pointer points to.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"tidemark/shared/access"
+	"tidemark/shared/catalog"
 	"tidemark/shared/ledger"
 )
 
@@ -93,7 +94,7 @@ func (c *Console) askedFor(r *http.Request, id uuid.UUID, jobs []ledger.Job) ([]
 func pipelineJobOf(j ledger.Job, root string) pipelineJob {
 	p := pipelineJob{Job: j}
 	if j.ModuleType != nil {
-		p.Module = moduleName(*j.ModuleType)
+		p.Module = catalog.ModuleName(*j.ModuleType)
 		if j.Year != nil {
 			p.Href = root + "scopes/" + p.Module + "/" + strconv.Itoa(*j.Year)
 		}

@@ -138,7 +138,7 @@ func itemOf(p ledger.PipelineItem) pipelineItem {
 	modules, years := map[string]bool{}, map[string]bool{}
 	for i, m := range p.Jobs {
 		if m.ModuleType != nil {
-			modules[moduleName(*m.ModuleType)] = true
+			modules[catalog.ModuleName(*m.ModuleType)] = true
 		}
 		if m.Year != nil {
 			years[strconv.Itoa(*m.Year)] = true
@@ -171,11 +171,4 @@ func only(set map[string]bool) string {
 		}
 	}
 	return ""
-}
-
-func moduleName(id int) string {
-	if m, ok := catalog.ModuleByID(id); ok {
-		return m.Name
-	}
-	return strconv.Itoa(id)
 }

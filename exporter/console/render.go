@@ -5,7 +5,6 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -66,7 +65,7 @@ func chunks(command string) []string {
 // jobName is what a job does, in words.
 func jobName(j ledger.Job) string {
 	if j.Type == string(job.EmissionRecalc) && j.DataEntryType != nil {
-		return say("job.emission_recalc.of", "type", typeName(*j.DataEntryType))
+		return say("job.emission_recalc.of", "type", catalog.DataEntryTypeName(*j.DataEntryType))
 	}
 	return kindName(j.Type)
 }
@@ -77,13 +76,6 @@ func kindName(jobType string) string {
 		return say("job." + jobType)
 	}
 	return jobType
-}
-
-func typeName(id int) string {
-	if t, ok := catalog.DataEntryTypeByID(id); ok {
-		return t.Name
-	}
-	return strconv.Itoa(id)
 }
 
 // view is what a page shows.

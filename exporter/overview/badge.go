@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"tidemark/shared/catalog"
@@ -132,10 +131,7 @@ func waitsFor(j explain.Job, at time.Time, maxHold time.Duration, jobs []explain
 func lineOf(j explain.Job) Job {
 	line := Job{ID: j.ID, Type: string(j.Type), State: string(j.State), StartedAt: j.StartedAt, FinishedAt: j.EndedAt}
 	if j.DataEntryType != 0 {
-		line.DataEntryType = new(strconv.Itoa(j.DataEntryType))
-		if t, known := catalog.DataEntryTypeByID(j.DataEntryType); known {
-			line.DataEntryType = &t.Name
-		}
+		line.DataEntryType = new(catalog.DataEntryTypeName(j.DataEntryType))
 	}
 	if j.Result != "" {
 		line.Result = new(string(j.Result))

@@ -51,6 +51,14 @@ func DataEntryTypeByID(id int) (DataEntryType, bool) {
 	return DataEntryType{}, false
 }
 
+// DataEntryTypeName is the name of the type, or its number where the catalogue has none.
+func DataEntryTypeName(id int) string {
+	if t, known := DataEntryTypeByID(id); known {
+		return t.Name
+	}
+	return strconv.Itoa(id)
+}
+
 // ParseDataEntryType reads a data entry type as an operator names it, by name or
 // by id, among the given ones: [Module.DataEntryTypes], [CalculatedTypes] or
 // [DataEntryTypes].

@@ -74,6 +74,14 @@ func ModuleByID(id int) (Module, bool) {
 	return Module{}, false
 }
 
+// ModuleName is the name of the module type, or its number where the catalogue has none.
+func ModuleName(id int) string {
+	if m, known := ModuleByID(id); known {
+		return m.Name
+	}
+	return strconv.Itoa(id)
+}
+
 // ModuleByName returns the module type with this exact name.
 func ModuleByName(name string) (Module, bool) {
 	for _, m := range Modules() {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"tidemark/shared/catalog"
 	"tidemark/shared/freshness"
 	"tidemark/shared/job"
 )
@@ -12,7 +13,7 @@ import (
 // Explain says why the scope is as it is and what to do.
 func Explain(f Facts) Explanation {
 	x := explainer{Facts: f, explained: map[int64]bool{}}
-	x.e = Explanation{At: f.At, ModuleType: f.Scope.ModuleType, Module: moduleName(f.Scope.ModuleType), Year: f.Scope.Year,
+	x.e = Explanation{At: f.At, ModuleType: f.Scope.ModuleType, Module: catalog.ModuleName(f.Scope.ModuleType), Year: f.Scope.Year,
 		Why: freshness.Classify(f.Scope.Latest, f.At.Add(-f.OlderThan)), Drift: f.Scope.Drift, Causes: []Cause{}, Remedies: []Remedy{}}
 	switch x.e.Why {
 	case freshness.NoAggregationEver:
@@ -235,7 +236,7 @@ func (x *explainer) recalculations() {
 		}
 		x.about(j, RecalculationFailed, j.EndedAt, "The %s, job %d, ended in ERROR at %s: its emissions are those of before, and one that failed requests no aggregation.", jobName(j), j.ID, clock(j.EndedAt))
 		x.origin(j)
-		x.repair(j, x.command("recalc", typeName(j.DataEntryType)))
+		x.repair(j, x.command("recalc", catalog.DataEntryTypeName(j.DataEntryType)))
 	}
 	for _, r := range x.Outdated {
 		if r.PendingID != nil || r.Last != nil && x.explained[r.Last.ID] {
@@ -245,9 +246,9 @@ func (x *explainer) recalculations() {
 		if r.Last != nil {
 			before = fmt.Sprintf("after the latest recalculation, job %d, began", r.Last.ID)
 		}
-		x.cause(FactorsNewer, r.Factors.FinishedAt, "Factors of %s were loaded at %s by job %d, %s.", typeName(r.DataEntryType), clock(r.Factors.FinishedAt), r.Factors.ID, before)
+		x.cause(FactorsNewer, r.Factors.FinishedAt, "Factors of %s were loaded at %s by job %d, %s.", catalog.DataEntryTypeName(r.DataEntryType), clock(r.Factors.FinishedAt), r.Factors.ID, before)
 		if calculated(r.DataEntryType) {
-			x.remedy("Have the new factors reckoned in:", x.command("recalc", typeName(r.DataEntryType)))
+			x.remedy("Have the new factors reckoned in:", x.command("recalc", catalog.DataEntryTypeName(r.DataEntryType)))
 		}
 	}
 }

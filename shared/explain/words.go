@@ -10,20 +10,6 @@ import (
 	"tidemark/shared/ledger"
 )
 
-func moduleName(id int) string {
-	if m, ok := catalog.ModuleByID(id); ok {
-		return m.Name
-	}
-	return fmt.Sprint(id)
-}
-
-func typeName(id int) string {
-	if t, ok := catalog.DataEntryTypeByID(id); ok {
-		return t.Name
-	}
-	return fmt.Sprint(id)
-}
-
 func calculated(dataEntryType int) bool {
 	t, ok := catalog.DataEntryTypeByID(dataEntryType)
 	return ok && t.Calculated()
@@ -31,14 +17,14 @@ func calculated(dataEntryType int) bool {
 
 func jobName(j Job) string {
 	if j.Type == job.EmissionRecalc {
-		return "recalculation of " + typeName(j.DataEntryType)
+		return "recalculation of " + catalog.DataEntryTypeName(j.DataEntryType)
 	}
 	return string(j.Type)
 }
 
 // loadName says what a load brought in.
 func loadName(j Job) string {
-	return rootName(j.Type) + " of " + typeName(j.DataEntryType)
+	return rootName(j.Type) + " of " + catalog.DataEntryTypeName(j.DataEntryType)
 }
 
 func rootName(t job.Type) string {
