@@ -10,6 +10,7 @@ import (
 
 	"tidemark/shared/access"
 	"tidemark/shared/catalog"
+	"tidemark/shared/job"
 	"tidemark/shared/ledger"
 )
 
@@ -99,8 +100,8 @@ func pipelineJobOf(j ledger.Job, root string) pipelineJob {
 			p.Href = root + "scopes/" + p.Module + "/" + strconv.Itoa(*j.Year)
 		}
 	}
-	if !j.Finished() && j.Done != nil && j.Total != nil && *j.Total > 0 {
-		p.Percent = new(int(min(100**j.Done / *j.Total, 100)))
+	if !j.Finished() {
+		p.Percent = job.Percent(j.Done, j.Total)
 	}
 	return p
 }

@@ -69,10 +69,7 @@ func (j Job) active() bool { return j.State.Waiting() || j.State == job.Running 
 
 // Percent is how much of its work is done, nil where the job does not say.
 func (j Job) Percent() *int {
-	if j.Done == nil || j.Total == nil || *j.Total <= 0 {
-		return nil
-	}
-	return new(int(min(100**j.Done / *j.Total, 100)))
+	return job.Percent(j.Done, j.Total)
 }
 
 // job returns the newest job that fits, nil where none does.

@@ -21,6 +21,14 @@ type Outcome struct {
 // called often and never blocks.
 type Progress func(done, total int)
 
+// Percent is how much of its work a job has done, 0 to 100, nil where it does not say.
+func Percent(done, total *int64) *int {
+	if done == nil || total == nil || *total <= 0 {
+		return nil
+	}
+	return new(int(min(100**done / *total, 100)))
+}
+
 // Filter narrows a recalculation to some report modules, by
 // carbon_report_modules.id in ascending order. Nil means the whole scope.
 type Filter []int32
