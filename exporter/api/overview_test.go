@@ -132,12 +132,12 @@ func TestScope(t *testing.T) {
 	t.Parallel()
 	b := setupRecord(t)
 	byName := b.get(scopesPath + "/equipment/2025")
-	got := into[scopeAnswer](byName)
+	got := into[overview.Details](byName)
 	if got.Scope.Badge == nil || got.Scope.Badge.Text != "Step 2/3, recalculating" || got.Explanation.Module != "equipment" || len(got.Explanation.Causes) == 0 ||
 		len(got.Jobs) != 2 || got.Jobs[0].ID != 16 {
 		t.Errorf("got %s", byName.body)
 	}
-	if byNumber := into[scopeAnswer](b.get(scopesPath + "/4/2025")); len(byNumber.Jobs) != 2 {
+	if byNumber := into[overview.Details](b.get(scopesPath + "/4/2025")); len(byNumber.Jobs) != 2 {
 		t.Errorf("by its number it is %+v", byNumber)
 	}
 	b.ask("traveller", http.MethodGet, scopesPath+"/2/2025", "").wantStatus(http.StatusOK)
@@ -212,16 +212,16 @@ func TestScopeJobs(t *testing.T) {
 	add(computed("emission_recalc", "2, 21, 2025, 'NOT_STARTED', NULL, NULL"))
 	add(computed("aggregation", "2, NULL, 2025, 'FINISHED', 'ERROR', NULL"))
 	var got []int64
-	for _, j := range into[scopeAnswer](b.get(scopesPath + "/2/2025")).Jobs {
+	for _, j := range into[overview.Details](b.get(scopesPath + "/2/2025")).Jobs {
 		got = append(got, j.ID)
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("jobs %v, want %v", got, want)
 	}
-	for range scopeJobs {
+	for range overview.MaxJobs {
 		computed("aggregation", "2, NULL, 2025, 'FINISHED', 'SUCCESS', NULL")
 	}
-	if n := len(into[scopeAnswer](b.get(scopesPath + "/2/2025")).Jobs); n != scopeJobs {
-		t.Errorf("%d jobs, want %d", n, scopeJobs)
+	if n := len(into[overview.Details](b.get(scopesPath + "/2/2025")).Jobs); n != overview.MaxJobs {
+		t.Errorf("%d jobs, want %d", n, overview.MaxJobs)
 	}
 }

@@ -10,22 +10,10 @@ import (
 	"tidemark/exporter/overview"
 	"tidemark/shared/catalog"
 	"tidemark/shared/explain"
-	"tidemark/shared/ledger"
 	"tidemark/shared/web"
 )
 
-// scopeAnswer is all that is known of one scope.
-type scopeAnswer struct {
-	Scope       overview.Scope      `json:"scope"`
-	Explanation explain.Explanation `json:"explanation"`
-	// Jobs are the newest that bear on it, newest first.
-	Jobs []ledger.Job `json:"jobs"`
-}
-
-// scopeJobs is how many jobs of a scope are shown.
-const scopeJobs = 50
-
-// scope answers GET /v1/sync/scopes/{module}/{year}. Its three parts are read one after the other.
+// scope answers GET /v1/sync/scopes/{module}/{year}.
 func (a *API) scope(w http.ResponseWriter, r *http.Request, c caller) error {
 	module, year, err := scopeOf(r)
 	if err != nil {
@@ -36,27 +24,14 @@ func (a *API) scope(w http.ResponseWriter, r *http.Request, c caller) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	o, err := overview.ReadScope(ctx, a.opts.Pool, a.opts.OlderThan, module, year)
-	if err != nil {
-		return err
-	}
-	var answer scopeAnswer
-	var declared bool
-	if answer.Scope, declared = o.Scope(module, year); !declared {
-		return noScope(module, year)
-	}
-	facts, err := explain.Read(ctx, a.opts.Pool, module, year, a.opts.OlderThan)
+	details, err := overview.ReadDetails(ctx, a.opts.Pool, a.opts.OlderThan, module, year)
 	if errors.Is(err, explain.ErrUndeclared) {
 		return noScope(module, year)
 	}
 	if err != nil {
 		return err
 	}
-	answer.Explanation = explain.Explain(facts)
-	if answer.Jobs, err = a.ledger.ScopeJobs(ctx, a.opts.Pool, module, year, scopeJobs); err != nil {
-		return err
-	}
-	web.JSON(w, http.StatusOK, answer)
+	web.JSON(w, http.StatusOK, details)
 	return nil
 }
 

@@ -11,9 +11,6 @@ import (
 	"tidemark/shared/ledger"
 )
 
-// timeline is how many jobs of a scope its page shows.
-const timeline = 50
-
 // scopeData is what a scope's page shows.
 type scopeData struct {
 	Scope       scopeView
@@ -43,33 +40,22 @@ func (c *Console) scope(r *http.Request, who viewer) (view, error) {
 	if err := mayView(who, module); err != nil {
 		return view{}, err
 	}
-	o, err := overview.ReadScope(r.Context(), c.opts.Pool, c.opts.OlderThan, module.ID, year)
-	if err != nil {
-		return view{}, err
-	}
-	found, declared := o.Scope(module.ID, year)
-	if !declared {
-		return view{}, nothing
-	}
-	facts, err := explain.Read(r.Context(), c.opts.Pool, module.ID, year, c.opts.OlderThan)
+	found, err := overview.ReadDetails(r.Context(), c.opts.Pool, c.opts.OlderThan, module.ID, year)
 	if errors.Is(err, explain.ErrUndeclared) {
 		return view{}, nothing
 	}
 	if err != nil {
 		return view{}, err
 	}
-	d := scopeData{Scope: scopeView{found, rootOf(r)}, Explanation: explain.Explain(facts), MayRequest: who.MayRequest()}
+	d := scopeData{Scope: scopeView{found.Scope, rootOf(r)}, Explanation: found.Explanation, Jobs: found.Jobs,
+		MayRequest: who.MayRequest(), MayBeMore: len(found.Jobs) == overview.MaxJobs}
 	_, d.Known = catalog.ModuleByID(module.ID)
-	if d.Jobs, err = c.ledger.ScopeJobs(r.Context(), c.opts.Pool, module.ID, year, timeline); err != nil {
-		return view{}, err
-	}
-	d.MayBeMore = len(d.Jobs) == timeline
 	for _, t := range module.DataEntryTypes {
 		if t.Calculated() {
 			d.Types = append(d.Types, t.Name)
 		}
 	}
-	return view{page: "scope", title: module.Name + " " + strconv.Itoa(year), at: o.At, data: d}, nil
+	return view{page: "scope", title: module.Name + " " + strconv.Itoa(year), at: found.At, data: d}, nil
 }
 
 // moduleOf reads the module of an address. A number stands for a module type even where this
