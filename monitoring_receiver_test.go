@@ -27,6 +27,16 @@ type notification struct {
 	Alerts   []told `json:"alerts"`
 }
 
+// firing counts the alerts of the message that are not over.
+func (n notification) firing() (count int) {
+	for _, a := range n.Alerts {
+		if a.Status == "firing" {
+			count++
+		}
+	}
+	return count
+}
+
 // receiver is who gets paged.
 type receiver struct {
 	address string

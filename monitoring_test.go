@@ -121,8 +121,7 @@ func (m *monitoring) stopPostgres(t *testing.T) {
 	m.pg.Halt()
 	blind := map[string]string{"alertname": "TidemarkCannotKnow", "collector": "stale", "concern": "exporter", "severity": "page", "team": "platform", "job": "tidemark"}
 	n, _ := m.await(t, stopped, "firing", blind)
-	over := func(a told) bool { return a.Status != "firing" }
-	t.Logf("%.1f s from the stop to %s, of %d alerts", n.at.Sub(stopped).Seconds(), n.receiver, len(slices.DeleteFunc(n.Alerts, over)))
+	t.Logf("%.1f s from the stop to %s, of %d alerts", n.at.Sub(stopped).Seconds(), n.receiver, n.firing())
 	m.until(t, "the scheduler's alert", func() bool { return m.firing()["TidemarkSchedulerIdle"] > 0 })
 	m.until(t, "Alertmanager to keep it back", func() bool {
 		for _, a := range m.atAlertmanager() {
