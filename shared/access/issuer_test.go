@@ -131,23 +131,27 @@ func (i *issuer) claims(changes map[string]any) map[string]any {
 // sign makes a JWT. key is a private key or, for an algorithm with a shared secret, bytes.
 func sign(t *testing.T, algorithm jose.SignatureAlgorithm, id string, key any, claims any) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := signed.CompactSerialize()
+	token, err := signed(algorithm, id, key, claims)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return token
+}
+
+func signed(algorithm jose.SignatureAlgorithm, id string, key any, claims any) (string, error) {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	token, err := signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return token.CompactSerialize()
 }
 
 // trusting makes an authenticator for the issuer's tokens.
