@@ -63,6 +63,7 @@ func TestRefusals(t *testing.T) {
 		"stale somewhere":                             `stale: takes no argument, got "somewhere"`,
 		"stale -o yaml":                               `--output "yaml": not a format; choose table, wide, json, jsonl or csv`,
 		"stale --older-than 5s":                       "--older-than 5s: at least 1m",
+		"exporter --max-hold -1m":                     "--max-hold -1m0s: 0 for no wait",
 		"stale " + empty:                              ": run `tidemark migrate up`",
 		"worker " + empty:                             "run `tidemark migrate up`",
 		"exporter " + empty:                           "run `tidemark migrate up`",

@@ -23,6 +23,7 @@ func doctorCommand() *cli.Command {
 			&cli.StringFlag{Name: flagPrometheus, EnvVars: []string{"TIDEMARK_PROMETHEUS_URL"}, DefaultText: "none",
 				Usage:  "`URL` of the Prometheus that should scrape Tidemark and have its rules",
 				Action: func(c *cli.Context, v string) error { return noSecret(c, flagPrometheus, v) }},
+			holdFlag(),
 			durationFlag("timeout", doctor.DefaultTimeout, "longest `TIME` for what is asked of one server")},
 		Action: examine,
 	}
@@ -41,7 +42,7 @@ func examine(c *cli.Context) error {
 		return err
 	}
 	// One connection, so that what is looked at is not what was brought along.
-	o := doctor.Options{PrometheusURL: c.String(flagPrometheus), Timeout: c.Duration("timeout")}
+	o := doctor.Options{PrometheusURL: c.String(flagPrometheus), MaxHold: c.Duration(flagMaxHold), Timeout: c.Duration("timeout")}
 	if o.Pool, err = postgres.Connect(c.Context, postgres.Options{URL: c.String(flagDatabase), AppName: "tidemark doctor", MaxConns: 1, Standby: true}); err != nil {
 		return refusedError{err}
 	}

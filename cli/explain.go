@@ -46,11 +46,10 @@ func explainScope(c *cli.Context) error {
 	if err := checkDeclared(c.Context, pool, m.ID, m.Name, year); err != nil {
 		return err
 	}
-	facts, err := explain.Read(c.Context, pool, m.ID, year, olderThan)
+	facts, err := explain.Read(c.Context, pool, m.ID, year, explain.Limits{OlderThan: olderThan, MaxHold: c.Duration(flagMaxHold)})
 	if err != nil {
 		return err
 	}
-	facts.MaxHold = c.Duration(flagMaxHold)
 	e := explain.Explain(facts)
 	if format == formatJSON {
 		return writeJSON(c.App.Writer, e)

@@ -39,6 +39,7 @@ func exporterCommand() *cli.Command {
 			&cli.BoolFlag{Name: flagUnmigrated, EnvVars: []string{"TIDEMARK_DATABASE_UNMIGRATED"},
 				Usage: "read a database of the original application that Tidemark may not migrate: slower, and nobody knows what drifted"},
 			durationFlag("stale.older-than", exporter.DefaultOlderThan, "`TIME` after which a finished aggregation counts as too old"),
+			holdFlag(),
 			&cli.IntFlag{Name: flagMaxScopes, Value: defaultScopeSeries, EnvVars: []string{"TIDEMARK_METRICS_MAX_SCOPES"},
 				Usage: "at most `N` scopes get series of their own, stale ones first, then drifted ones"}},
 			webFlags("TIDEMARK_WEB_LISTEN_ADDRESS", exporter.DefaultAddress, "`HOST:PORT` to serve on; may be repeated"), []cli.Flag{
@@ -59,7 +60,7 @@ func serveExporter(c *cli.Context) error {
 	}
 	o := exporter.Options{
 		Web: webOptions(c, false), TelemetryPath: c.String(flagMetricsPath), RoutePrefix: c.String(flagRoutePrefix),
-		OlderThan: c.Duration("stale.older-than"), MaxScopeSeries: c.Int(flagMaxScopes), Unmigrated: c.Bool(flagUnmigrated),
+		OlderThan: c.Duration("stale.older-than"), MaxHold: c.Duration(flagMaxHold), MaxScopeSeries: c.Int(flagMaxScopes), Unmigrated: c.Bool(flagUnmigrated),
 		AnonymousAPI: c.Bool(flagAnonymous), Logger: log.With("component", "exporter"),
 	}
 	if o.Limiter, err = access.NewLimiter(c.Duration(flagRequestEvery), c.Int(flagRequestBurst)); err != nil {

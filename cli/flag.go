@@ -135,7 +135,7 @@ func typeOf(c *cli.Context, among []catalog.DataEntryType) (catalog.DataEntryTyp
 	return t, nil
 }
 
-func durationFlag(name string, value time.Duration, usage string) cli.Flag {
+func durationFlag(name string, value time.Duration, usage string) *cli.DurationFlag {
 	env := "TIDEMARK_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))
 	return &cli.DurationFlag{Name: name, Value: value, EnvVars: []string{env}, Usage: usage}
 }

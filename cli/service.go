@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/urfave/cli/v2"
@@ -27,7 +28,14 @@ func calculations() map[job.Type]worker.Calculation {
 }
 
 func holdFlag() cli.Flag {
-	return durationFlag(flagMaxHold, ledger.DefaultMaxHold, "longest `TIME` an aggregation waits for recalculations of its module and year; the same for workers and schedulers")
+	f := durationFlag(flagMaxHold, ledger.DefaultMaxHold, "longest `TIME` an aggregation waits for recalculations of its module and year; the same wherever it can be set")
+	f.Action = func(_ *cli.Context, hold time.Duration) error {
+		if hold < 0 {
+			return refuse("--%s %s: 0 for no wait at all, or more", flagMaxHold, hold)
+		}
+		return nil
+	}
+	return f
 }
 
 func workerCommand() *cli.Command {

@@ -11,6 +11,7 @@ import (
 
 	"tidemark/exporter/collector"
 	"tidemark/shared/access"
+	"tidemark/shared/explain"
 	"tidemark/shared/web"
 )
 
@@ -27,6 +28,9 @@ type Options struct {
 	// OlderThan is the age from which tidemark_stale_scopes counts a finished aggregation
 	// as too old, a minute or more. Default 60 minutes.
 	OlderThan time.Duration
+	// MaxHold is how long the fleet's workers hold an aggregation for recalculations at most, which
+	// pages and explanations say; 0 where it holds none.
+	MaxHold time.Duration
 	// AnonymousAPI lets callers without credentials read: the console, the /v1 routes and asynqmon.
 	AnonymousAPI bool
 	// Authenticator knows the callers of console and API. Without one nobody is known.
@@ -83,6 +87,11 @@ func (o Options) withDefaults() Options {
 		o.APIPool = o.Pool
 	}
 	return o
+}
+
+// limits are what console and API judge by.
+func (o Options) limits() explain.Limits {
+	return explain.Limits{OlderThan: o.OlderThan, MaxHold: o.MaxHold}
 }
 
 // validate names the field, or the flag behind it, that cannot be worked with.

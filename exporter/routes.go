@@ -64,7 +64,7 @@ func (e *Exporter) handler(metrics *collector.Metrics) http.Handler {
 func (e *Exporter) api(registry prometheus.Registerer) *api.API {
 	who := e.gateOptions()
 	o := api.Options{Pool: e.opts.APIPool, Logger: e.opts.Logger, Anonymous: who.Anonymous, Authenticator: who.Authenticator, Limiter: e.opts.Limiter,
-		Registry: registry, OlderThan: e.opts.OlderThan, Redis: e.opts.Redis}
+		Registry: registry, Limits: e.opts.limits(), Redis: e.opts.Redis}
 	if e.opts.Redis != nil {
 		o.Signals = signal.NewSender(e.opts.Redis)
 	}
@@ -73,7 +73,7 @@ func (e *Exporter) api(registry prometheus.Registerer) *api.API {
 
 func (e *Exporter) console() *console.Console {
 	return console.New(console.Options{Pool: e.opts.APIPool, Redis: e.opts.Redis, Authenticator: e.opts.Authenticator, Anonymous: e.opts.AnonymousAPI,
-		OlderThan: e.opts.OlderThan, Logger: e.opts.Logger, Version: build.Read().Version, TelemetryPath: e.opts.TelemetryPath, Monitor: strings.TrimPrefix(asynqmonPath, "/")})
+		Limits: e.opts.limits(), Logger: e.opts.Logger, Version: build.Read().Version, TelemetryPath: e.opts.TelemetryPath, Monitor: strings.TrimPrefix(asynqmonPath, "/")})
 }
 
 func (e *Exporter) gateOptions() gate.Options {

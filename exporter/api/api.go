@@ -15,6 +15,7 @@ import (
 	"tidemark/exporter/overview"
 	"tidemark/exporter/stream"
 	"tidemark/shared/access"
+	"tidemark/shared/explain"
 	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 	"tidemark/shared/web"
@@ -28,8 +29,8 @@ type Options struct {
 	Pool *pgxpool.Pool
 	// Logger receives failures, and what was requested. Required.
 	Logger *slog.Logger
-	// OlderThan is from which age the overview calls a finished aggregation too old. Default 60 minutes.
-	OlderThan time.Duration
+	// Limits are what overview and explanations judge by. Required.
+	Limits explain.Limits
 	// Redis tells of workers and queues. Nil leaves the fleet unknown.
 	Redis redis.UniversalClient
 	// Anonymous lets callers without credentials read everything.
@@ -71,14 +72,11 @@ func New(o Options) *API {
 	if o.Limiter == nil {
 		o.Limiter, _ = access.NewLimiter(RequestEvery, RequestBurst) // both are above zero
 	}
-	if o.OlderThan == 0 {
-		o.OlderThan = defaultOlderThan
-	}
 	// Requests do not claim, so it does not matter how long this ledger would hold one back.
 	a := &API{opts: o, ledger: ledger.New(ledger.DefaultMaxHold), metrics: newMetrics(o.Registry),
 		gate: gate.New(gate.Options{Authenticator: o.Authenticator, Anonymous: o.Anonymous, Logger: o.Logger})}
 	a.hub = stream.NewHub(stream.Options{Connection: o.Pool.Config().ConnConfig, Read: a.snapshots, Logger: o.Logger})
-	a.watch = overview.NewWatch(overview.Options{Pool: o.Pool, OlderThan: o.OlderThan, Logger: o.Logger})
+	a.watch = overview.NewWatch(overview.Options{Pool: o.Pool, Limits: o.Limits, Logger: o.Logger})
 	return a
 }
 

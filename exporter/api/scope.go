@@ -24,7 +24,7 @@ func (a *API) scope(w http.ResponseWriter, r *http.Request, c caller) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	details, err := overview.ReadDetails(ctx, a.opts.Pool, a.opts.OlderThan, module, year)
+	details, err := overview.ReadDetails(ctx, a.opts.Pool, a.opts.Limits, module, year)
 	if errors.Is(err, explain.ErrUndeclared) {
 		return noScope(module, year)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tidemark/shared/access"
+	"tidemark/shared/explain"
 	"tidemark/shared/ledger"
 	"tidemark/shared/local/localtest"
 )
@@ -98,7 +99,8 @@ func setup(t *testing.T, change ...func(*Options)) *bundle {
 func setupOn(t *testing.T, pool *pgxpool.Pool, change ...func(*Options)) *bundle {
 	t.Helper()
 	b := &bundle{t: t, pool: pool, signals: &signals{}, log: &lockedBuffer{}}
-	o := Options{Pool: pool, Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Authenticator: doorman{}, Signals: b.signals}
+	o := Options{Pool: pool, Logger: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Authenticator: doorman{}, Signals: b.signals,
+		Limits: explain.Limits{OlderThan: time.Hour, MaxHold: ledger.DefaultMaxHold}}
 	for _, f := range change {
 		f(&o)
 	}

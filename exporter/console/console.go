@@ -10,6 +10,7 @@ import (
 
 	"tidemark/exporter/gate"
 	"tidemark/shared/access"
+	"tidemark/shared/explain"
 	"tidemark/shared/ledger"
 	"tidemark/shared/web"
 )
@@ -24,8 +25,8 @@ type Options struct {
 	Authenticator *access.Authenticator
 	// Anonymous lets callers without credentials see everything.
 	Anonymous bool
-	// OlderThan is from which age a finished aggregation is too old.
-	OlderThan time.Duration
+	// Limits are what pages judge by. Required.
+	Limits explain.Limits
 	// Logger receives failures. Required.
 	Logger *slog.Logger
 	// Version and TelemetryPath stand in the footer.

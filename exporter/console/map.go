@@ -90,7 +90,7 @@ func (s scopeView) Label() string {
 
 // overview answers GET /.
 func (c *Console) overview(r *http.Request, who viewer) (view, error) {
-	o, err := overview.Read(r.Context(), c.opts.Pool, c.opts.OlderThan)
+	o, err := overview.Read(r.Context(), c.opts.Pool, c.opts.Limits)
 	if err != nil {
 		return view{}, err
 	}
@@ -100,7 +100,7 @@ func (c *Console) overview(r *http.Request, who viewer) (view, error) {
 	if !slices.Contains(append(states(), drifted), show) {
 		show = ""
 	}
-	d := mapData{Verdict: t.verdict(), UnderWay: t.underWay(), OlderThan: span(c.opts.OlderThan), Gauge: gauge(t), Legend: legend(t, show), Show: show, DriftKept: o.Drifted != nil}
+	d := mapData{Verdict: t.verdict(), UnderWay: t.underWay(), OlderThan: span(c.opts.Limits.OlderThan), Gauge: gauge(t), Legend: legend(t, show), Show: show, DriftKept: o.Drifted != nil}
 	for _, s := range wrong(scopes) {
 		if !shows(s, show) {
 			continue

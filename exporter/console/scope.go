@@ -40,7 +40,7 @@ func (c *Console) scope(r *http.Request, who viewer) (view, error) {
 	if err := mayView(who, module); err != nil {
 		return view{}, err
 	}
-	found, err := overview.ReadDetails(r.Context(), c.opts.Pool, c.opts.OlderThan, module.ID, year)
+	found, err := overview.ReadDetails(r.Context(), c.opts.Pool, c.opts.Limits, module.ID, year)
 	if errors.Is(err, explain.ErrUndeclared) {
 		return view{}, nothing
 	}

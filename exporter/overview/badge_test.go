@@ -17,6 +17,8 @@ var noon = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const maxHold = 10 * time.Minute
 
+var limits = explain.Limits{OlderThan: time.Hour, MaxHold: maxHold}
+
 // The jobs of the table, each with its id as the last digit of its pipeline.
 func aggregation(id int64, state job.State, change ...func(*explain.Job)) jobRow {
 	r := jobRow{ModuleType: 2, Year: 2025, Job: explain.Job{ID: id, Type: job.Aggregation, State: state, RequestedAt: new(noon.Add(-time.Minute)),

@@ -25,8 +25,8 @@ const MaxJobs = 50
 
 // ReadDetails reads one scope, its three parts one after the other. The error is [explain.ErrUndeclared]
 // where no report declares it.
-func ReadDetails(ctx context.Context, pool *pgxpool.Pool, olderThan time.Duration, moduleType, year int) (d Details, err error) {
-	o, err := ReadScope(ctx, pool, olderThan, moduleType, year)
+func ReadDetails(ctx context.Context, pool *pgxpool.Pool, limits explain.Limits, moduleType, year int) (d Details, err error) {
+	o, err := ReadScope(ctx, pool, limits, moduleType, year)
 	if err != nil {
 		return d, err
 	}
@@ -35,7 +35,7 @@ func ReadDetails(ctx context.Context, pool *pgxpool.Pool, olderThan time.Duratio
 		return d, explain.ErrUndeclared
 	}
 	d.At = o.At
-	facts, err := explain.Read(ctx, pool, moduleType, year, olderThan)
+	facts, err := explain.Read(ctx, pool, moduleType, year, limits)
 	if err != nil {
 		return d, err
 	}

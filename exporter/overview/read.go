@@ -10,23 +10,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"tidemark/shared/catalog"
+	"tidemark/shared/explain"
 	"tidemark/shared/freshness"
-	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 )
 
 // Read takes a look at every declared scope, all at one moment. olderThan is from which age a finished
 // aggregation is too old.
-func Read(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration) (Overview, error) {
-	return read(ctx, db, olderThan, func(freshness.Scope) bool { return true })
+func Read(ctx context.Context, db postgres.TxBeginner, limits explain.Limits) (Overview, error) {
+	return read(ctx, db, limits, func(freshness.Scope) bool { return true })
 }
 
 // ReadScope is [Read] of one scope, which costs a fraction; the overview is empty where no report declares it.
-func ReadScope(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration, moduleType, year int) (Overview, error) {
-	return read(ctx, db, olderThan, func(s freshness.Scope) bool { return s.ModuleType == moduleType && s.Year == year })
+func ReadScope(ctx context.Context, db postgres.TxBeginner, limits explain.Limits, moduleType, year int) (Overview, error) {
+	return read(ctx, db, limits, func(s freshness.Scope) bool { return s.ModuleType == moduleType && s.Year == year })
 }
 
-func read(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration, wanted func(freshness.Scope) bool) (o Overview, err error) {
+func read(ctx context.Context, db postgres.TxBeginner, limits explain.Limits, wanted func(freshness.Scope) bool) (o Overview, err error) {
 	err = postgres.InSnapshot(ctx, db, func(tx pgx.Tx) error {
 		snapshot, err := freshness.TakeSnapshot(ctx, tx)
 		if err != nil {
@@ -37,7 +37,7 @@ func read(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration, 
 		if err != nil {
 			return err
 		}
-		o = overviewOf(snapshot, jobs, olderThan)
+		o = overviewOf(snapshot, jobs, limits)
 		return nil
 	})
 	if err != nil {
@@ -47,12 +47,12 @@ func read(ctx context.Context, db postgres.TxBeginner, olderThan time.Duration, 
 }
 
 // overviewOf brings together what is known of each scope.
-func overviewOf(snapshot freshness.Snapshot, jobs map[key][]jobRow, olderThan time.Duration) Overview {
+func overviewOf(snapshot freshness.Snapshot, jobs map[key][]jobRow, limits explain.Limits) Overview {
 	names := map[int]string{}
 	for _, m := range catalog.Modules() {
 		names[m.ID] = m.Name
 	}
-	cutoff := snapshot.At.Add(-olderThan)
+	cutoff := snapshot.At.Add(-limits.OlderThan)
 	scopes := make([]Scope, len(snapshot.Scopes))
 	for i, s := range snapshot.Scopes {
 		name, known := names[s.ModuleType]
@@ -64,7 +64,7 @@ func overviewOf(snapshot freshness.Snapshot, jobs map[key][]jobRow, olderThan ti
 			state = string(why)
 		}
 		scopes[i] = Scope{ModuleType: s.ModuleType, Module: name, Year: s.Year, State: state, Drift: s.Drift, Since: s.Since(), LastSuccessAt: s.LastSuccessAt,
-			Badge: badgeOf(snapshot.At, ledger.DefaultMaxHold, jobs[key{s.ModuleType, s.Year}])}
+			Badge: badgeOf(snapshot.At, limits.MaxHold, jobs[key{s.ModuleType, s.Year}])}
 	}
 	return newOverview(snapshot.At, snapshot.Kept, scopes)
 }

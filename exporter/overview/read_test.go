@@ -92,7 +92,7 @@ func (r record) run(s job.Scope, result job.Result) {
 
 func (r record) read() Overview {
 	r.Helper()
-	o, err := Read(r.Context(), r.pool, time.Hour)
+	o, err := Read(r.Context(), r.pool, limits)
 	r.must(err)
 	return o
 }
@@ -100,7 +100,7 @@ func (r record) read() Overview {
 // scope reads the scope by itself and among all: it is the same.
 func (r record) scope() Scope {
 	r.Helper()
-	alone, err := ReadScope(r.Context(), r.pool, time.Hour, 2, 2025)
+	alone, err := ReadScope(r.Context(), r.pool, limits, 2, 2025)
 	r.must(err)
 	s, declared := alone.Scope(2, 2025)
 	if among, _ := r.read().Scope(2, 2025); !declared || len(alone.Scopes) != 1 || !reflect.DeepEqual(s, among) {
@@ -293,7 +293,7 @@ func TestTheOriginalsOwnDatabase(t *testing.T) {
 	insert("emission_recalc", "21", "FINISHED", "'SUCCESS'")
 	insert("aggregation", "NULL", "FINISHED", "'SUCCESS'")
 	r.want(Fresh, "failed: Step 2/3, recalculation failed", "plane FINISHED ERROR said")
-	none, err := ReadScope(t.Context(), r.pool, time.Hour, 2, 1999)
+	none, err := ReadScope(t.Context(), r.pool, limits, 2, 1999)
 	r.must(err)
 	if s, declared := none.Scope(2, 1999); declared {
 		t.Errorf("a scope that no report declares: %+v", s)
@@ -307,7 +307,7 @@ func TestTheOriginalsOwnDatabase(t *testing.T) {
 
 func TestRecordThatIsAway(t *testing.T) {
 	t.Parallel()
-	if _, err := Read(context.Background(), exportertest.Away(t), time.Hour); err == nil {
+	if _, err := Read(context.Background(), exportertest.Away(t), limits); err == nil {
 		t.Error("read without a record")
 	}
 }

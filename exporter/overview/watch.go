@@ -6,19 +6,19 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tidemark/exporter/sse"
+	"tidemark/shared/explain"
 )
 
 // Options say what a [Watch] reads.
 type Options struct {
 	// Pool reaches the record. Required. A look takes a connection while it lasts.
 	Pool *pgxpool.Pool
-	// OlderThan is from which age a finished aggregation is too old.
-	OlderThan time.Duration
+	// Limits are what a look judges by. Required.
+	Limits explain.Limits
 	// Logger receives what keeps the watch from reading. Required.
 	Logger *slog.Logger
 }
@@ -43,7 +43,7 @@ type Watch struct {
 func NewWatch(o Options) *Watch {
 	return &Watch{
 		logger:   o.Logger,
-		read:     func(ctx context.Context) (Overview, error) { return Read(ctx, o.Pool, o.OlderThan) },
+		read:     func(ctx context.Context) (Overview, error) { return Read(ctx, o.Pool, o.Limits) },
 		position: func(ctx context.Context) (string, error) { return readPosition(ctx, o.Pool) },
 		latest:   &board{epoch: rand.Text(), gone: map[key]uint64{}}, subscribers: map[*Subscription]struct{}{},
 	}

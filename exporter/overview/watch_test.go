@@ -95,7 +95,7 @@ func counted(w *Watch) *atomic.Int64 {
 }
 
 func (r record) watch() *Watch {
-	return NewWatch(Options{Pool: r.pool, OlderThan: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	return NewWatch(Options{Pool: r.pool, Limits: limits, Logger: slog.New(slog.DiscardHandler)})
 }
 
 func (r record) subscribe(w *Watch) *Subscription {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
+
+	"tidemark/shared/ledger"
 )
 
 // DefaultTimeout is how long a server has for what is asked of it.
@@ -19,6 +21,9 @@ type Options struct {
 	Redis redis.UniversalClient
 	// PrometheusURL is "" where none was given.
 	PrometheusURL string
+	// MaxHold is how long the fleet's workers hold an aggregation for recalculations at most: one
+	// that is held waits for nobody's mistake.
+	MaxHold time.Duration
 	// Timeout bounds what is asked of one server; 0 means [DefaultTimeout].
 	Timeout time.Duration
 }
@@ -28,6 +33,7 @@ func Read(ctx context.Context, o Options) Facts {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	record := ledger.New(o.MaxHold)
 	var f Facts
 	// Redis before the record: a signal that is there is not missed because its job ended meanwhile.
 	f.Redis = ask(ctx, o, o.Redis != nil, func(ctx context.Context) (Redis, error) { return readRedis(ctx, o.Redis) })
@@ -41,8 +47,8 @@ func Read(ctx context.Context, o Options) Facts {
 	// An older schema lacks what the rest is read from; schema.version says so.
 	migrated := databaseThere && f.Schema.Err == nil && f.Schema.Value.Live >= f.Schema.Value.Needed
 	f.Triggers = ask(ctx, o, migrated, func(ctx context.Context) ([]string, error) { return readTriggers(ctx, o.Pool) })
-	f.Record = ask(ctx, o, migrated, func(ctx context.Context) (Record, error) { return readRecord(ctx, o.Pool) })
-	f.Signals = ask(ctx, o, migrated && redisThere, func(ctx context.Context) (Signals, error) { return readSignals(ctx, o.Pool, o.Redis) })
+	f.Record = ask(ctx, o, migrated, func(ctx context.Context) (Record, error) { return readRecord(ctx, o.Pool, record) })
+	f.Signals = ask(ctx, o, migrated && redisThere, func(ctx context.Context) (Signals, error) { return readSignals(ctx, o.Pool, o.Redis, record) })
 	f.Prometheus = ask(ctx, o, o.PrometheusURL != "", func(ctx context.Context) (Prometheus, error) { return readPrometheus(ctx, o.PrometheusURL) })
 	return f
 }

@@ -146,12 +146,11 @@ const claimableSince = 20 * time.Second
 // claimableLimit bounds how many waiting jobs are looked at of each type.
 const claimableLimit = 1000
 
-func readRecord(ctx context.Context, db *pgxpool.Pool) (Record, error) {
+func readRecord(ctx context.Context, db *pgxpool.Pool, record *ledger.Ledger) (Record, error) {
 	r, err := one[Record](ctx, db, recordQuery, pgx.StrictNamedArgs{"foreign": ledger.ForeignLease})
 	if err != nil {
 		return r, err
 	}
-	record := ledger.New(ledger.DefaultMaxHold)
 	for _, c := range job.Configs() {
 		b, err := record.Backlog(ctx, db, c.JobType)
 		if err != nil {

@@ -61,8 +61,8 @@ func readQueues(ctx context.Context, rdb redis.UniversalClient) (q Queues, err e
 }
 
 // readSignals looks whether the jobs that could be claimed for a while have a signal.
-func readSignals(ctx context.Context, db *pgxpool.Pool, rdb redis.UniversalClient) (s Signals, err error) {
-	record, sender := ledger.New(ledger.DefaultMaxHold), signal.NewSender(rdb)
+func readSignals(ctx context.Context, db *pgxpool.Pool, rdb redis.UniversalClient, record *ledger.Ledger) (s Signals, err error) {
+	sender := signal.NewSender(rdb)
 	for _, c := range job.Configs() {
 		waiting, err := record.Claimable(ctx, db, c.JobType, claimableSince, 0, claimableLimit)
 		if err != nil {

@@ -112,6 +112,19 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadKnowsHowLongTheFleetHolds: an aggregation that is held for a recalculation is nobody's
+// mistake, for as long as the fleet holds it.
+func TestReadKnowsHowLongTheFleetHolds(t *testing.T) {
+	t.Parallel()
+	pool := localtest.Pool(t)
+	exec(t, pool, `
+		INSERT INTO data_ingestion_jobs (entity_type, ingestion_method, provider, is_current, job_type, module_type_id, data_entry_type_id, year, state, requested_at, lease_expires_at)
+		VALUES ('MODULE_PER_YEAR', 'computed', 'DEFAULT', false, 'aggregation', 4, NULL, 2025, 'NOT_STARTED', now() - interval '20 minutes', NULL),
+		       ('MODULE_PER_YEAR', 'computed', 'DEFAULT', false, 'emission_recalc', 4, 10, 2025, 'RUNNING', now() - interval '20 minutes', now() + interval '1 hour')`)
+	want(t, verdicts(t, doctor.Options{Pool: pool, MaxHold: 25 * time.Minute}), doctor.OK, "record.unclaimed")
+	want(t, verdicts(t, doctor.Options{Pool: pool, MaxHold: 10 * time.Minute}), doctor.Failure, "record.unclaimed")
+}
+
 // TestReadOfWhatIsNotMigrated: the checks that need our tables are skipped, one says why.
 func TestReadOfWhatIsNotMigrated(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"tidemark/shared/explain"
 	"tidemark/shared/freshness"
 	"tidemark/shared/job"
+	"tidemark/shared/ledger"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -21,6 +22,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // ago is a moment so many minutes before noon.
 func ago(minutes int) *time.Time { return new(noon.Add(-time.Duration(minutes) * time.Minute)) }
+
+var limits = explain.Limits{OlderThan: time.Hour, MaxHold: ledger.DefaultMaxHold}
 
 // The jobs that most cases are made of.
 var (
@@ -40,7 +43,7 @@ func with(j explain.Job, change func(*explain.Job)) explain.Job {
 
 // facts of travel 2025 at noon with these jobs; the aggregation with the highest id decides.
 func facts(jobs ...explain.Job) explain.Facts {
-	f := explain.Facts{At: noon, OlderThan: time.Hour, MaxHold: 10 * time.Minute, Kept: true, Jobs: jobs, Scope: freshness.Scope{ModuleType: 2, Year: 2025}}
+	f := explain.Facts{At: noon, Limits: limits, Kept: true, Jobs: jobs, Scope: freshness.Scope{ModuleType: 2, Year: 2025}}
 	for _, j := range jobs {
 		if j.Type == job.Aggregation {
 			f.Scope.Latest = &freshness.Aggregation{ID: j.ID, State: &j.State, RequestedAt: j.RequestedAt, StartedAt: j.StartedAt, FinishedAt: j.EndedAt}

@@ -9,14 +9,19 @@ import (
 	"tidemark/shared/job"
 )
 
+// Limits are the settings by which a scope is judged, which the record does not know.
+type Limits struct {
+	// OlderThan is from which age a finished aggregation is too old.
+	OlderThan time.Duration
+	// MaxHold is how long an aggregation waits for recalculations at most, as the fleet has it.
+	MaxHold time.Duration
+}
+
 // Facts are what is known of a scope at one moment. All times are the database's, in UTC.
 type Facts struct {
 	// At is the moment.
 	At time.Time
-	// OlderThan is from which age a finished aggregation is too old.
-	OlderThan time.Duration
-	// MaxHold is how long an aggregation waits for recalculations at most.
-	MaxHold time.Duration
+	Limits
 	// Scope is what shared/freshness knows.
 	Scope freshness.Scope
 	// Kept is that of [freshness.Snapshot].

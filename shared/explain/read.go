@@ -11,7 +11,6 @@ import (
 	"tidemark/shared/catalog"
 	"tidemark/shared/freshness"
 	"tidemark/shared/job"
-	"tidemark/shared/ledger"
 	"tidemark/shared/postgres"
 )
 
@@ -19,8 +18,8 @@ import (
 var ErrUndeclared = errors.New("no report has this module in this year")
 
 // Read collects the facts of a module and year, or returns [ErrUndeclared].
-func Read(ctx context.Context, db postgres.TxBeginner, module, year int, olderThan time.Duration) (f Facts, err error) {
-	f.OlderThan, f.MaxHold = olderThan, ledger.DefaultMaxHold
+func Read(ctx context.Context, db postgres.TxBeginner, module, year int, limits Limits) (f Facts, err error) {
+	f.Limits = limits
 	err = postgres.InSnapshot(ctx, db, func(tx pgx.Tx) error {
 		snapshot, err := freshness.TakeSnapshot(ctx, tx)
 		if err != nil {

@@ -96,7 +96,7 @@ func (r record) run(s job.Scope, o job.Outcome) {
 
 func (r record) explain() explain.Explanation {
 	r.Helper()
-	f, err := explain.Read(r.Context(), r.pool, 2, 2025, time.Hour)
+	f, err := explain.Read(r.Context(), r.pool, 2, 2025, limits)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestReadOfWhatNoReportHas(t *testing.T) {
 	t.Parallel()
 	r := newRecord(t)
 	for _, c := range [][2]int{{3, 2025}, {2, 2024}} {
-		if _, err := explain.Read(t.Context(), r.pool, c[0], c[1], time.Hour); !errors.Is(err, explain.ErrUndeclared) {
+		if _, err := explain.Read(t.Context(), r.pool, c[0], c[1], limits); !errors.Is(err, explain.ErrUndeclared) {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
