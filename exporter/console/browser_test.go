@@ -55,6 +55,19 @@ func TestConsole(t *testing.T) {
 	}
 }
 
+// BenchmarkMap compares, on a map of 5,000 scopes, a browser's work for an update of three with that of showing all.
+func BenchmarkMap(b *testing.B) {
+	chromium := startBrowser(b)
+	for b.Loop() {
+		s := newSite(b)
+		s.many(b.Context())
+		s.start()
+		for name, figure := range chromium.play(b, "smooth", s) {
+			b.ReportMetric(figure, name)
+		}
+	}
+}
+
 // browser is a process of node that plays one scenario after the other in one Chromium.
 type browser struct {
 	orders  io.Writer
@@ -63,7 +76,7 @@ type browser struct {
 
 const browserDir = "browser"
 
-func startBrowser(t *testing.T) *browser {
+func startBrowser(t testing.TB) *browser {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(browserDir, "node_modules", "playwright-core")); err != nil {
 		t.Fatalf("%v: the browser's packages are not installed: run `make browser`", err)
@@ -94,8 +107,8 @@ func startBrowser(t *testing.T) *browser {
 	return &browser{orders, answers}
 }
 
-// play waits for the end of a scenario.
-func (b *browser) play(t *testing.T, scenario string, s *site) {
+// play waits for the end of a scenario and returns the figures that it took.
+func (b *browser) play(t testing.TB, scenario string, s *site) map[string]float64 {
 	t.Helper()
 	order, err := json.Marshal(map[string]any{"scenario": scenario, "base": "http://" + s.address + s.opts.RoutePrefix + "/", "door": s.door(), "tokens": s.tokens})
 	if err != nil {
@@ -108,8 +121,9 @@ func (b *browser) play(t *testing.T, scenario string, s *site) {
 		t.Fatalf("the browser's process has ended: %v", b.answers.Err())
 	}
 	var answer struct {
-		Error string
-		Notes []string
+		Error   string
+		Notes   []string
+		Figures map[string]float64
 	}
 	if err := json.Unmarshal(b.answers.Bytes(), &answer); err != nil {
 		t.Fatalf("%v: %s", err, b.answers.Bytes())
@@ -120,4 +134,5 @@ func (b *browser) play(t *testing.T, scenario string, s *site) {
 	if answer.Error != "" {
 		t.Error(answer.Error)
 	}
+	return answer.Figures
 }

@@ -28,7 +28,7 @@ import (
 // site is an exporter on a record of the test's own, and a door by which the browser's
 // scenario makes things happen there.
 type site struct {
-	t *testing.T
+	t testing.TB
 	// pool reaches the record past the proxy that the exporter goes through.
 	pool    *pgxpool.Pool
 	proxy   *localtest.Proxy
@@ -41,7 +41,7 @@ type site struct {
 	doors   map[string]func(arg string) error
 }
 
-func newSite(t *testing.T, change ...func(*exporter.Options)) *site {
+func newSite(t testing.TB, change ...func(*exporter.Options)) *site {
 	t.Helper()
 	url := localtest.Database(t)
 	s := &site{t: t, pool: localtest.Connect(t, url), proxy: localtest.NewProxy(t, url), ledger: ledger.New(ledger.DefaultMaxHold), address: "127.0.0.1:0", tokens: map[string]string{}}
@@ -56,7 +56,7 @@ func newSite(t *testing.T, change ...func(*exporter.Options)) *site {
 	}
 	known, err := access.New(access.Options{TokensFile: file, Logger: slog.New(slog.DiscardHandler)})
 	s.must(err)
-	s.opts = exporter.Options{Pool: localtest.Connect(t, s.proxy.URL), Redis: exportertest.Queues(t), Authenticator: known, AnonymousAPI: true,
+	s.opts = exporter.Options{Pool: localtest.Connect(t, s.proxy.URL), Redis: exportertest.Queues(t), Authenticator: known, AnonymousAPI: true, MaxHold: ledger.DefaultMaxHold,
 		Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&s.opts)
@@ -150,7 +150,7 @@ INSERT INTO carbon_reports (id, year, unit_id, overall_status) SELECT y, y, 1, 0
 INSERT INTO carbon_report_modules (module_type_id, status, carbon_report_id) SELECT m, 0, y FROM generate_series(1, 100) m, generate_series(1977, 2026) y;
 INSERT INTO data_ingestion_jobs (entity_type, ingestion_method, provider, is_current, job_type, module_type_id, year, state, result, finished_at)
 SELECT 'MODULE_PER_YEAR', 'computed', 'DEFAULT', false, 'aggregation', m, y, 'FINISHED', CASE WHEN m % 19 = 0 AND y % 7 = 0 THEN 'ERROR' ELSE 'SUCCESS' END::ingestion_result_enum,
-       now() - make_interval(mins => (m * y) % 70)
+       now() - make_interval(mins => (m * y) % 35 * 2) -- none grows too old within two minutes
   FROM generate_series(1, 100) m, generate_series(1977, 2026) y WHERE (m + y) % 23 <> 0;`)
 	s.must(err)
 }

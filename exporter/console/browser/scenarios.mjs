@@ -1,5 +1,5 @@
 // Plays scenarios in a real Chromium. Orders come in lines of JSON, an answer goes out for each:
-// {"error": "", "notes": []}.
+// {"error": "", "notes": [], "figures": {}}.
 
 import { createInterface } from 'node:readline'
 import { createRequire } from 'node:module'
@@ -30,13 +30,13 @@ for await (const line of createInterface({ input: process.stdin })) {
     error = `${e.stack}\n${site.complaints.join('\n')}\n${await site.describe()}`
   }
   await site.close()
-  process.stdout.write(JSON.stringify({ error, notes: site.notes }) + '\n')
+  process.stdout.write(JSON.stringify({ error, notes: site.notes, figures: site.figures }) + '\n')
 }
 await browser.close()
 
 function Site({ scenario, base, door, tokens }) {
   const contexts = []
-  Object.assign(this, { scenario, base, tokens, axe, notes: [], complaints: [], shots: process.env.CONSOLE_SHOTS })
+  Object.assign(this, { scenario, base, tokens, axe, notes: [], figures: {}, complaints: [], shots: process.env.CONSOLE_SHOTS })
 
   /** at makes things happen where the page is served from. */
   this.at = async (name, arg = '') => {
