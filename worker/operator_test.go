@@ -137,10 +137,10 @@ func TestButtonsDoNotTouchARun(t *testing.T) {
 	f := setup(t)
 	g := newGate()
 	f.work(&g.toy, &toy{}, func(o *worker.Options) { o.Concurrency = 1 })
-	f.schedule()
 	ticket := f.request(planes)
 	f.send(ticket)
 	<-g.begun
+	f.schedule() // not before: its relay may signal a job that waits, and this is about one task
 	id := f.taskID(ticket)
 	consoles := f.consoles()
 	for _, c := range consoles {
@@ -172,8 +172,11 @@ func TestButtonsDoNotTouchARun(t *testing.T) {
 			break
 		}
 		// Another delivery takes asynq's place; the job's own run has the worker's.
-		consoles[1].do(post, "emission_recalc", "/archived_tasks/"+id+":run")
 		f.await("it is delivered again", func() bool {
+			// A cancel that was pressed once too often may meet the delivery, and archives it again.
+			if archived, _ := f.inspector.ListArchivedTasks("emission_recalc"); len(archived) == 1 {
+				consoles[1].do(post, "emission_recalc", "/archived_tasks/"+id+":run")
+			}
 			active, _ := f.inspector.ListActiveTasks("emission_recalc")
 			return len(active) == 1
 		})
