@@ -3,14 +3,7 @@ package overview
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"tidemark/shared/local/localtest"
 )
 
-func TestMain(m *testing.M) {
-	// The test servers are started on first use and end with the binary; their databases are dropped beside the tests.
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("tidemark/shared/local/localtest.drop.func1"),
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"),
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Start.func2"),
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
-}
+func TestMain(m *testing.M) { localtest.VerifyNoLeaks(m) }

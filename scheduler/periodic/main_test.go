@@ -3,11 +3,7 @@ package periodic
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"tidemark/shared/local/localtest"
 )
 
-// The throw-away servers live as long as the test binary.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("tidemark/shared/local.start.func1"),
-		goleak.IgnoreAnyFunction("tidemark/shared/local/localtest.drop.func1"), goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
-}
+func TestMain(m *testing.M) { localtest.VerifyNoLeaks(m) }

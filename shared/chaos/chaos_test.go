@@ -12,15 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"tidemark/shared/chaos/verdict"
+	"tidemark/shared/local/localtest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("tidemark/shared/local.start.func1"),
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
-}
+func TestMain(m *testing.M) { localtest.VerifyNoLeaks(m) }
 
 const (
 	envDuration = "CHAOS_DURATION"

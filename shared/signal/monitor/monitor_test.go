@@ -10,7 +10,6 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"tidemark/shared/job"
 	"tidemark/shared/ledger"
@@ -19,10 +18,7 @@ import (
 	"tidemark/shared/signal/monitor"
 )
 
-// The throw-away servers live as long as the test binary.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("tidemark/shared/local.start.func1"), goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
-}
+func TestMain(m *testing.M) { localtest.VerifyNoLeaks(m) }
 
 func connect(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
