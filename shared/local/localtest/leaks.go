@@ -13,7 +13,5 @@ func VerifyNoLeaks(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("tidemark/shared/local.start.func1"),
 		goleak.IgnoreAnyFunction("tidemark/shared/local/localtest.drop.func1"),
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"),
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Start.func2"),
 		goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
 }
