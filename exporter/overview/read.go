@@ -15,8 +15,7 @@ import (
 	"tidemark/shared/postgres"
 )
 
-// Read takes a look at every declared scope, all at one moment. olderThan is from which age a finished
-// aggregation is too old.
+// Read takes a look at every declared scope, all at one moment, and judges it by the limits.
 func Read(ctx context.Context, db postgres.TxBeginner, limits explain.Limits) (Overview, error) {
 	return read(ctx, db, limits, func(freshness.Scope) bool { return true })
 }
